@@ -1,0 +1,38 @@
+/* Copyright The Sallyport Authors */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What operators can see of the datapath. */
+#ifndef SALLYPORT_COUNTERS_H
+#define SALLYPORT_COUNTERS_H
+
+#include "maps.h"
+#include "parse.h"
+
+static __always_inline void count_connection(const struct endpoint *node_port)
+{
+	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
+
+	if (seen)
+		seen->connections++;
+}
+
+static __always_inline void count_packet(const struct endpoint *node_port, const struct __sk_buff *skb,
+					 const struct packet *pkt, enum direction direction)
+{
+	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
+
+	if (!seen)
+		return;
+	seen->packets[direction]++;
+	seen->bytes[direction] += skb->len - pkt->l3;
+}
+
+static __always_inline void count_drop(enum drop reason)
+{
+	__u32 key = reason;
+	__u64 *drops_for_reason = bpf_map_lookup_elem(&drops, &key);
+
+	if (drops_for_reason)
+		(*drops_for_reason)++;
+}
+
+#endif
