@@ -1,0 +1,44 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a pod asks for: its `sallyport.dev/` annotations and `hostPort`s, parsed. Whether it may have it is decided in
+// policy.hpp.
+#pragma once
+
+#include "sallyport/config.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport {
+
+/// Most items in one pod's `expose`: the ADD of a pod stays bounded, and so does its part of the kernel's tables.
+inline constexpr std::size_t max_exposures_of_a_pod = 1024;
+
+/// One item of `expose`, or one port mapping.
+struct Wish
+{
+    std::optional<Address> host_address;  ///< nullopt: all of the node's, of both families
+    HostPort host_port{};
+    PodPort pod_port{};
+    Protocol protocol = Protocol::tcp;
+    std::string text;  ///< as the user wrote it, for messages: `80:9080`, `hostPort 80`
+};
+
+struct Wishes
+{
+    std::vector<Wish> expose;         ///< by annotation: only where `gateways` allows it
+    std::vector<Wish> port_mappings;  ///< by the pod's spec: guarded by PodSecurity, not by `gateways`
+    Share share = Share::newest;
+
+    bool empty() const { return expose.empty() && port_mappings.empty(); }
+};
+
+/// Reads our annotations among all of the pod's, and the port mappings. Throws Error(bad_annotation); the message quotes the
+/// value and points at the place. An unknown key below `sallyport.dev/` is refused too: it is a typing error that would
+/// otherwise show only in traffic that doesn't come.
+Wishes parse_wishes(const std::map<std::string, std::string>& annotations, const std::vector<PortMapping>& port_mappings);
+
+}  // namespace sallyport

@@ -1,0 +1,33 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who we act for: one interface of one pod.
+#pragma once
+
+#include "sallyport/cni/request.hpp"
+#include "sallyport/cni/result.hpp"
+
+#include <optional>
+#include <string>
+
+namespace sallyport {
+
+struct Attachment
+{
+    AttachmentId id;
+    std::string network;
+    std::string pod_namespace;
+    std::string pod_name;
+    std::string netns;             ///< path
+    std::optional<Address> v4;
+    std::optional<Address> v6;
+
+    /// `namespace/name`, or the container's id outside Kubernetes.
+    std::string pod() const;
+};
+
+/// Finds the pod's interface in the previous result by name and `sandbox`, never by position, and its first address of each
+/// family. Throws Error(invalid_network_config) where the result has no such interface or address.
+Attachment resolve_attachment(const Request& request, const std::string& network, const PrevResult& prev_result);
+
+}  // namespace sallyport

@@ -1,0 +1,23 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the container runtime adds to the network configuration for the capabilities that the conflist asks for.
+#pragma once
+
+#include "sallyport/cni/json.hpp"
+#include "sallyport/config.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sallyport {
+
+/// `io.kubernetes.cri.pod-annotations` of `runtimeConfig`: all of the pod's annotations.
+std::map<std::string, std::string> read_pod_annotations(const JsonValue& runtime_config);
+
+/// `portMappings` of `runtimeConfig`. Keys count in any case: containerd capitalises them. Those without a host port
+/// are left out, as the runtime lists every port of the pod.
+std::vector<PortMapping> read_port_mappings(const JsonValue& runtime_config);
+
+}  // namespace sallyport

@@ -1,0 +1,32 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The CNI protocol's commands (specification 1.1.0). Each reads as what it does; each throws Error, and run() answers it.
+#pragma once
+
+#include "sallyport/cni/request.hpp"
+
+#include <string>
+
+namespace sallyport {
+
+/// Binds what the pod's annotations ask for. Returns the result for stdout: prevResult, as it came.
+std::string add(const Request& request);
+
+/// Removes what the attachment holds. Succeeds where there is nothing, or nowhere to look.
+void del(const Request& request);
+
+/// Is the attachment still as ADD left it, and do the devices still run our programs?
+void check(const Request& request);
+
+/// Removes what the network's attachments hold that aren't in the list of the valid ones.
+void gc(const Request& request);
+
+/// Could an ADD be served? Our configuration must be right; everything else concerns gateway pods alone, and would make the
+/// whole node NotReady.
+void status(const Request& request);
+
+/// The versions that we speak, for stdout.
+std::string version(const Request& request);
+
+}  // namespace sallyport

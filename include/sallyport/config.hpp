@@ -1,0 +1,125 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The network configuration that the runtime hands us on stdin, checked and typed. Refuses what it doesn't know; decides
+// nothing.
+#pragma once
+
+#include "sallyport/address.hpp"
+#include "sallyport/cni/result.hpp"
+#include "sallyport/exposure.hpp"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sallyport {
+
+/// Versions of the CNI specification that we speak, oldest first.
+inline constexpr std::array<std::string_view, 5> served_versions{"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
+
+/// Ports `first` to `last`, both included.
+struct PortRange
+{
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+
+    auto operator<=>(const PortRange&) const = default;
+};
+
+/// Who may take which node ports. The default lets nobody take any.
+struct Gateways
+{
+    std::vector<std::string> namespaces;  ///< "*" stands for all
+    std::vector<PortRange> ports{{80, 80}, {443, 443}};
+
+    bool allows_namespace(std::string_view name) const;
+    bool allows_port(HostPort port) const;
+};
+
+/// Where our state lives on this node.
+struct Paths
+{
+    std::filesystem::path bpffs = "/sys/fs/bpf";
+    std::filesystem::path cgroup = "/sys/fs/cgroup";
+    std::filesystem::path state_dir = "/run/sallyport";
+};
+
+/// Capacity of the two flow tables, in flows.
+struct FlowCapacity
+{
+    std::uint32_t fresh = 262144;        ///< `flows.new`: handshake not completed, or not yet answered
+    std::uint32_t established = 131072;  ///< `flows.established`
+};
+
+struct LogSettings
+{
+    std::filesystem::path file = "/var/log/sallyport.log";
+    std::string level = "info";  ///< trace, debug, info, warn, error, off
+};
+
+/// One entry of `runtimeConfig.portMappings`: what `hostPort` in a pod's spec becomes.
+struct PortMapping
+{
+    std::optional<Address> host_address;
+    HostPort host_port{};
+    PodPort pod_port{};
+    Protocol protocol = Protocol::tcp;
+
+    auto operator<=>(const PortMapping&) const = default;
+};
+
+/// A container's interface, as the runtime names it in GC's list of those that are still valid.
+struct AttachmentId
+{
+    std::string container_id;
+    std::string ifname;
+
+    auto operator<=>(const AttachmentId&) const = default;
+};
+
+/// What every command needs, also on a node where the rest of the configuration has been broken since ADD.
+struct BaseConfig
+{
+    std::string cni_version;
+    std::string network;  ///< the list's `name`
+    Paths paths;
+    LogSettings log;
+};
+
+/// Everything; for ADD, CHECK and STATUS.
+struct Config : BaseConfig
+{
+    Gateways gateways;
+    std::vector<Prefix> addresses;
+    std::optional<std::vector<std::string>> devices;  ///< shell patterns; nullopt: "auto"
+    bool local_access = true;
+    bool reserve_ports = true;
+    bool fast_path = false;
+    FlowCapacity flows;
+
+    std::map<std::string, std::string> annotations;  ///< all of the pod's, ours among them
+    std::vector<PortMapping> port_mappings;
+    std::optional<PrevResult> prev_result;
+};
+
+/// The version and nothing else, so that an error can be answered in the caller's version: "" if `text` has none.
+std::string cni_version_of(std::string_view text) noexcept;
+
+/// Throws Error: decoding_failure for what isn't a JSON object, incompatible_version, unsupported_field for a key we don't
+/// have, invalid_network_config for anything else that is wrong; the message holds the JSON pointer.
+Config parse_config(std::string_view text);
+
+/// For DEL and GC, which must work whatever became of the other keys: reads and checks only BaseConfig's.
+BaseConfig parse_base_config(std::string_view text);
+
+/// GC's `cni.dev/valid-attachments` (libcni's older spelling `cni.dev/attachments` counts too).
+/// Throws Error(invalid_network_config) where it is missing: to treat that as "none" would remove every pod.
+std::vector<AttachmentId> parse_valid_attachments(std::string_view text);
+
+}  // namespace sallyport

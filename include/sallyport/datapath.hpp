@@ -1,0 +1,91 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything that we have in the kernel of this node: tables, programs, and hooks on devices. Nothing outside
+// plugin/datapath sees libbpf.
+#pragma once
+
+#include "sallyport/bindings.hpp"
+#include "sallyport/config.hpp"
+#include "sallyport/os/netlink.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sallyport {
+
+/// Packets and bytes of one node port since its first pod came, summed over the CPUs.
+struct Traffic
+{
+    std::uint64_t connections = 0;
+    std::uint64_t packets_from_client = 0;
+    std::uint64_t packets_from_pod = 0;
+    std::uint64_t bytes_from_client = 0;  ///< from the IP header on
+    std::uint64_t bytes_from_pod = 0;
+};
+
+/// Entries of the flow tables that lead to a pod of today and aren't closed.
+struct FlowCount
+{
+    std::uint64_t fresh = 0;
+    std::uint64_t established = 0;
+    /// By the pod's generation and the node port ("any" where the exposure says so); both tiers.
+    std::map<std::pair<std::uint64_t, NodePort>, std::uint64_t> by_exposure;
+};
+
+class Datapath
+{
+public:
+    /// What is there, made where missing. The caller holds the lock. Throws Error(node_lacks) where this node can't.
+    static Datapath open(const Paths& paths, const FlowCapacity& flows);
+
+    /// What is there, as it is; nullopt where there is none, or only remains of one.
+    static std::optional<Datapath> find(const Paths& paths);
+
+    /// Is anything of ours there, whole or not?
+    static bool exists(const Paths& paths);
+
+    /// Leaves all devices and unpins everything. The caller holds the lock and has made sure that no pod is bound.
+    static void remove(const Paths& paths);
+
+    Datapath(Datapath&&) noexcept;
+    Datapath& operator=(Datapath&&) noexcept;
+    ~Datapath();
+
+    Bindings& bindings();
+    const Bindings& bindings() const;
+
+    /// Makes the node's addresses and the configured ones, and no others, the ones that we answer on.
+    void follow_addresses(const std::vector<Address>& of_node, const std::vector<Prefix>& configured);
+    std::vector<Prefix> addresses() const;
+
+    /// Attaches to these devices and to no others.
+    void follow_devices(const std::vector<Device>& devices);
+    std::vector<std::string> devices() const;
+    std::vector<std::string> missing_hooks(const std::vector<Device>& devices) const;
+
+    /// Asks the kernel what the datapath would ask: does a socket of that namespace take new connections there?
+    bool listens(const Backend& backend, std::uint32_t netns_id) const;
+
+    Traffic traffic(const NodePort& node_port) const;
+    FlowCount count_flows() const;
+
+    /// Packets dropped since the tables were made, by reason.
+    std::map<std::string, std::uint64_t> drops() const;
+
+private:
+    struct State;
+    explicit Datapath(std::unique_ptr<State> state);
+
+    std::unique_ptr<State> state_;
+};
+
+/// Those of the devices whose ingress runs Cilium's program.
+std::vector<Device> devices_of_cilium(const std::vector<Device>& devices);
+
+}  // namespace sallyport

@@ -1,0 +1,26 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The lock under which every change of our state happens: flock(2), so a killed holder lets go of it.
+#pragma once
+
+#include "sallyport/os/unique_fd.hpp"
+
+#include <chrono>
+#include <filesystem>
+
+namespace sallyport {
+
+class FileLock
+{
+public:
+    /// Creates the directory and `lock` in it where missing, and waits at most `patience` for other holders.
+    /// Throws Error: node_lacks where the file can't be made, try_again_later where the patience ran out.
+    static FileLock take(const std::filesystem::path& directory, std::chrono::milliseconds patience);
+
+private:
+    explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+    UniqueFd fd_;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,43 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What we ask the kernel over netlink, about the network namespace that we run in. All functions throw
+// Error(node_lacks) with the request's name where the kernel refuses, and Error(try_again_later) where what they list
+// changes again and again while they read it.
+#pragma once
+
+#include "sallyport/address.hpp"
+#include "sallyport/policy.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sallyport {
+
+struct Device
+{
+    int ifindex = 0;
+    std::string name;
+    bool loopback = false;
+    bool ethernet = true;        ///< frames start with an Ethernet header; false for WireGuard, tun, ...
+    bool default_route = false;  ///< some default route of the main table leaves by it
+    bool on_link = false;        ///< has a global address with a prefix: it stands in a network (a /32 or /128 is none)
+};
+
+/// What the node has on the network now.
+struct NodeNetwork
+{
+    std::vector<Device> devices;     ///< by ascending ifindex
+    std::vector<Address> addresses;  ///< of all devices, each once, loopback addresses left out, fe80:: ones not
+};
+
+NodeNetwork read_node_network();
+
+/// The id by which this namespace knows that of `netns_fd`; assigned if there was none (RTM_GETNSID, RTM_NEWNSID).
+std::uint32_t netns_id_of(int netns_fd);
+
+/// Sockets of this namespace that take connections or datagrams from anyone: TCP listeners and unconnected UDP sockets.
+std::vector<HostListener> read_host_listeners();
+
+}  // namespace sallyport

@@ -1,0 +1,52 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// From what a pod asks for to what it gets: pure functions of values. Nothing here touches the kernel.
+#pragma once
+
+#include "sallyport/annotation.hpp"
+#include "sallyport/attachment.hpp"
+#include "sallyport/config.hpp"
+#include "sallyport/exposure.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sallyport {
+
+/// The exposures that the pod's wishes come to: one for each address family that both the wish and the pod have.
+/// `node_addresses` are the node's own. Throws Error: not_allowed where `gateways` says no; bad_annotation for a hostIP that
+/// is neither the node's nor in `addresses`, for a family that the pod lacks, and for two wishes that claim the same node port.
+std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const Attachment& pod,
+                              const std::vector<Address>& node_addresses);
+
+/// A node port and the pod that holds it.
+struct Holder
+{
+    NodePort node_port;
+    AttachmentId attachment;
+    std::string pod_namespace;
+    std::string pod;  ///< `namespace/name`
+};
+
+/// A socket of a host process that receives on a port. `address` is the family's "any" where it isn't bound to one.
+struct HostListener
+{
+    Address address;
+    HostPort port{};
+    Protocol protocol = Protocol::tcp;
+    bool v6_only = false;     ///< false on `::`: it takes IPv4 too
+    std::uint64_t inode = 0;  ///< of the socket, as /proc/<pid>/fd shows it
+
+    auto operator<=>(const HostListener&) const = default;
+};
+
+/// Throws Error(port_taken) where a wanted node port overlaps one that a pod of another namespace holds; the message names
+/// that pod. Pods of one namespace share.
+void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachment& pod, const std::vector<Holder>& holders);
+
+/// The first listener that would be cut off by the exposures, if any.
+const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners);
+
+}  // namespace sallyport

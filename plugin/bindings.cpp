@@ -1,0 +1,293 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/bindings.hpp"
+
+#include "sallyport/error.hpp"
+#include "sallyport/wire.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <span>
+
+namespace sallyport {
+
+namespace {
+
+constexpr __u32 the_meta = 0;
+
+template <std::size_t size>
+void store_text(char (&field)[size], const std::string& text, const char* what)
+{
+    if (text.size() >= size)
+        throw Error(Code::invalid_environment, std::string(what) + " \"" + text.substr(0, 40) + "...\" is longer than the " +
+                                                   std::to_string(size - 1) + " bytes that an owner record holds");
+    text.copy(field, text.size());
+}
+
+abi::pod owner_record(const Binding& binding, std::uint64_t generation)
+{
+    abi::pod record{};
+    record.id = generation;
+    record.netns_device = binding.netns_identity.device;
+    record.netns_inode = binding.netns_identity.inode;
+    record.netns = binding.netns_id;
+    record.exposures = static_cast<__u32>(binding.exposures.size());
+    store_text(record.netns_path, binding.pod.netns, "the namespace's path");
+    store_text(record.network, binding.pod.network, "the network's name");
+    store_text(record.pod_namespace, binding.pod.pod_namespace, "the pod's namespace");
+    store_text(record.pod_name, binding.pod.pod_name, "the pod's name");
+    return record;
+}
+
+BoundPod bound_pod(const abi::pod_key& key, const abi::pod& record)
+{
+    BoundPod pod;
+    pod.id = from_wire(key);
+    pod.generation = record.id;
+    pod.network = record.network;
+    pod.pod_namespace = record.pod_namespace;
+    pod.pod_name = record.pod_name;
+    pod.netns = record.netns_path;
+    pod.netns_identity = {record.netns_device, record.netns_inode};
+    pod.netns_id = record.netns;
+    return pod;
+}
+
+abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index)
+{
+    abi::pod_exposure_key key{};
+    key.pod = generation;
+    key.index = index;
+    return key;
+}
+
+std::span<abi::node_port_backend> places(abi::node_port& node_port)
+{
+    return {node_port.backends, std::min<std::size_t>(node_port.count, abi::MAX_BACKENDS)};
+}
+
+/// Runs the step; what it throws is noted, and the teardown goes on.
+template <typename Step>
+void attempt(std::vector<std::string>& failures, Step&& step)
+{
+    try {
+        step();
+    } catch (const Error& error) {
+        failures.emplace_back(error.what());
+    }
+}
+
+}  // namespace
+
+std::string BoundPod::pod() const
+{
+    return pod_name.empty() ? id.container_id : pod_namespace + "/" + pod_name;
+}
+
+void Bindings::bind(const Binding& binding)
+{
+    const auto key = to_wire(binding.pod.id);
+    if (!key)
+        throw Error(Code::invalid_environment, "container id \"" + binding.pod.id.container_id.substr(0, 40) +
+                                                   "...\" is longer than an owner record holds");
+    abi::meta meta = tables_.meta.find(the_meta).value_or(abi::meta{});
+    const std::uint64_t generation = meta.last_pod + 1;
+    const abi::pod record = owner_record(binding, generation);  // throws before anything is changed
+
+    const auto mine = find_pod(binding.pod.id);
+    for (const Exposure& exposure : binding.exposures) {
+        auto taken = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
+        const auto held = places(taken);
+        const bool replaces = std::any_of(held.begin(), held.end(), [&](const auto& place) { return mine && place.pod == mine->id; });
+        if (taken.count >= abi::MAX_BACKENDS && !replaces)
+            throw Error(Code::port_taken, "node port " + exposure.node_port.to_string() + " has " +
+                                              std::to_string(taken.count) +
+                                              " pods already, the most that can share one; remove some of them first");
+    }
+
+    unbind(binding.pod.id);
+    meta.last_pod = generation;
+    tables_.meta.put(the_meta, meta);
+    try {
+        write(*key, record, binding);
+    } catch (const Error&) {
+        unbind(binding.pod.id);
+        throw;
+    }
+}
+
+void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Binding& binding)
+{
+    tables_.pods.put(key, record);
+    for (__u32 i = 0; i < record.exposures; i++) {
+        const Exposure& exposure = binding.exposures[i];
+        tables_.pod_exposures.put(exposure_key(record.id, i), {to_wire(exposure.node_port), to_wire(exposure.backend)});
+    }
+    for (const Exposure& exposure : binding.exposures)
+        tables_.backends.put(to_wire(exposure.backend), {record.id, binding.netns_id, 0});
+    for (const Exposure& exposure : binding.exposures)
+        claim(exposure, record.id, binding.netns_id, binding.share);
+}
+
+void Bindings::claim(const Exposure& exposure, std::uint64_t generation, std::uint32_t netns_id, Share share)
+{
+    const abi::endpoint key = to_wire(exposure.node_port);
+    if (!tables_.traffic.find(key))
+        tables_.traffic.put(key, {});
+
+    abi::node_port entry = tables_.node_ports.find(key).value_or(abi::node_port{});
+    std::memmove(entry.backends + 1, entry.backends, sizeof(entry.backends) - sizeof(entry.backends[0]));
+    entry.backends[0] = {to_wire(exposure.backend.address), generation, netns_id, to_wire(exposure.backend).port, 0};
+    entry.count++;
+    entry.share = share == Share::spread ? abi::SHARE_SPREAD : abi::SHARE_NEWEST;
+    tables_.node_ports.put(key, entry);
+}
+
+void Bindings::release(const abi::pod_exposure& exposure, std::uint64_t generation)
+{
+    abi::node_port entry = tables_.node_ports.find(exposure.node_port).value_or(abi::node_port{});
+    const auto held = places(entry);
+    const auto rest =
+        std::remove_if(held.begin(), held.end(), [&](const auto& place) { return place.pod == generation; });
+    const auto count = static_cast<__u32>(rest - held.begin());
+    if (count == 0) {
+        tables_.node_ports.erase(exposure.node_port);
+        tables_.traffic.erase(exposure.node_port);  // also where a killed command left it alone
+    } else if (count < entry.count) {
+        std::fill(rest, held.end(), abi::node_port_backend{});
+        entry.count = count;
+        tables_.node_ports.put(exposure.node_port, entry);
+    }
+}
+
+bool Bindings::unbind(const AttachmentId& id)
+{
+    const auto record = find_pod(id);
+    if (!record)
+        return false;
+
+    std::vector<abi::pod_exposure> exposures;
+    std::vector<std::string> failures;
+    for (__u32 i = 0; i < record->exposures; i++)
+        attempt(failures, [&] {
+            if (const auto exposure = tables_.pod_exposures.find(exposure_key(record->id, i)))
+                exposures.push_back(*exposure);
+        });
+    for (const abi::pod_exposure& exposure : exposures)
+        attempt(failures, [&] { release(exposure, record->id); });
+    for (const abi::pod_exposure& exposure : exposures)
+        attempt(failures, [&] {
+            const auto backend = tables_.backends.find(exposure.backend);
+            if (backend && backend->pod == record->id)
+                tables_.backends.erase(exposure.backend);
+        });
+    for (__u32 i = 0; i < record->exposures; i++)
+        attempt(failures, [&] { tables_.pod_exposures.erase(exposure_key(record->id, i)); });
+    if (failures.empty())
+        attempt(failures, [&] { tables_.pods.erase(*to_wire(id)); });
+    if (failures.empty())
+        return true;
+
+    std::string list;
+    for (const std::string& failure : failures)
+        list += (list.empty() ? "" : "; ") + failure;
+    throw Error(Code::io_failure, "remove what container " + id.container_id + " held: " + list);
+}
+
+std::optional<abi::pod> Bindings::find_pod(const AttachmentId& id) const
+{
+    const auto key = to_wire(id);
+    return key ? tables_.pods.find(*key) : std::nullopt;
+}
+
+bool Bindings::knows(const AttachmentId& id) const
+{
+    return find_pod(id).has_value();
+}
+
+std::vector<BoundPod> Bindings::pods() const
+{
+    std::vector<BoundPod> pods;
+    for (const auto& [key, record] : tables_.pods.all())
+        pods.push_back(bound_pod(key, record));
+    return pods;
+}
+
+std::vector<NodePortEntry> Bindings::node_ports() const
+{
+    std::vector<NodePortEntry> entries;
+    for (auto& [key, value] : tables_.node_ports.all()) {
+        NodePortEntry entry{node_port_from_wire(key), value.share == abi::SHARE_SPREAD ? Share::spread : Share::newest, {}};
+        abi::node_port copy = value;
+        for (const abi::node_port_backend& place : places(copy)) {
+            abi::endpoint endpoint{};
+            endpoint.address = place.address;
+            endpoint.port = place.port;
+            endpoint.protocol = key.protocol;
+            entry.backends.push_back({place.pod, place.netns, backend_from_wire(endpoint)});
+        }
+        entries.push_back(std::move(entry));
+    }
+    std::sort(entries.begin(), entries.end(),
+              [](const NodePortEntry& a, const NodePortEntry& b) { return a.node_port < b.node_port; });
+    return entries;
+}
+
+std::vector<Exposure> Bindings::exposures_of(const AttachmentId& id) const
+{
+    std::vector<Exposure> exposures;
+    const auto record = find_pod(id);
+    for (__u32 i = 0; record && i < record->exposures; i++)
+        if (const auto found = tables_.pod_exposures.find(exposure_key(record->id, i)))
+            exposures.push_back({node_port_from_wire(found->node_port), backend_from_wire(found->backend)});
+    return exposures;
+}
+
+std::vector<std::string> Bindings::missing_of(const AttachmentId& id) const
+{
+    const auto record = find_pod(id);
+    if (!record)
+        return {"the owner record"};
+
+    std::vector<std::string> missing;
+    for (const Exposure& exposure : exposures_of(id)) {
+        const auto backend = tables_.backends.find(to_wire(exposure.backend));
+        if (!backend || backend->pod != record->id)
+            missing.push_back("backend " + exposure.backend.to_string());
+        auto entry = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
+        const auto held = places(entry);
+        if (std::none_of(held.begin(), held.end(), [&](const auto& place) { return place.pod == record->id; }))
+            missing.push_back("node port " + exposure.node_port.to_string());
+    }
+    return missing;
+}
+
+std::vector<Holder> Bindings::holders() const
+{
+    std::map<std::uint64_t, BoundPod> by_generation;
+    for (BoundPod& pod : pods())
+        by_generation.emplace(pod.generation, std::move(pod));
+
+    std::vector<Holder> holders;
+    for (const NodePortEntry& entry : node_ports())
+        for (const NodePortBackend& backend : entry.backends)
+            if (const auto pod = by_generation.find(backend.generation); pod != by_generation.end())
+                holders.push_back({entry.node_port, pod->second.id, pod->second.pod_namespace, pod->second.pod()});
+    return holders;
+}
+
+std::vector<BoundPod> forget_vanished_pods(
+    Bindings& bindings, const std::function<std::optional<NetnsIdentity>(const std::filesystem::path&)>& identify)
+{
+    std::vector<BoundPod> vanished;
+    for (const BoundPod& pod : bindings.pods()) {
+        if (identify(pod.netns) == pod.netns_identity)
+            continue;
+        bindings.unbind(pod.id);
+        vanished.push_back(pod);
+    }
+    return vanished;
+}
+
+}  // namespace sallyport

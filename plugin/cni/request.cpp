@@ -1,0 +1,155 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/cni/request.hpp"
+
+#include "sallyport/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <istream>
+#include <map>
+#include <string_view>
+
+namespace sallyport {
+namespace {
+
+/// What a command does with each variable.
+struct Needs
+{
+    Command command;
+    std::string_view name;
+    bool container_id;
+    bool ifname;
+    bool netns;
+    bool wellformed_args;
+};
+
+constexpr std::array<Needs, 6> commands = {{
+    // command          name       id     ifname netns  args
+    {Command::add, "ADD", true, true, true, true},
+    {Command::del, "DEL", true, true, false, false},    // the namespace may be gone, and a broken
+    {Command::check, "CHECK", true, true, true, true},  // CNI_ARGS has never been let in by ADD
+    {Command::gc, "GC", false, false, false, false},
+    {Command::status, "STATUS", false, false, false, false},
+    {Command::version, "VERSION", false, false, false, false},
+}};
+
+[[noreturn]] void refuse(const std::string& reason)
+{
+    throw Error(Code::invalid_environment, reason);
+}
+
+const Needs& needs_of(const std::string& name)
+{
+    std::string known;
+    for (const Needs& needs : commands) {
+        if (needs.name == name)
+            return needs;
+        known += (known.empty() ? "" : ", ") + std::string(needs.name);
+    }
+    refuse("CNI_COMMAND is " + in_quotes(name) + "; expected one of " + known);
+}
+
+void refuse_missing(const Needs& needs, const Request& request)
+{
+    std::string missing;
+    const auto check = [&missing](bool needed, const std::string& value, const std::string& name) {
+        if (needed && value.empty())
+            missing += (missing.empty() ? "" : ", ") + name;
+    };
+    check(needs.container_id, request.attachment.container_id, "CNI_CONTAINERID");
+    check(needs.ifname, request.attachment.ifname, "CNI_IFNAME");
+    check(needs.netns, request.netns, "CNI_NETNS");
+    if (!missing.empty())
+        refuse("CNI_COMMAND=" + std::string(needs.name) + " needs " + missing + "; the container runtime must set it");
+}
+
+bool is_ascii_alphanumeric(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+void check_container_id(const std::string& id, Command command)
+{
+    const bool wellformed = is_ascii_alphanumeric(id[0]) && std::all_of(id.begin(), id.end(), [](char c) {
+                                return is_ascii_alphanumeric(c) || c == '_' || c == '.' || c == '-';
+                            });
+    if (!wellformed)
+        refuse("CNI_CONTAINERID is " + in_quotes(id) +
+               "; expected a letter or digit, then letters, digits, '_', '.' and '-'");
+    if (command == Command::add && id.size() > max_container_id)
+        refuse("CNI_CONTAINERID " + in_quotes(id) + " has " + std::to_string(id.size()) + " characters; at most " +
+               std::to_string(max_container_id) + " are served");
+}
+
+void check_ifname(const std::string& name)
+{
+    constexpr std::size_t longest = 15;  // IFNAMSIZ less its NUL
+    const bool forbidden = std::any_of(name.begin(), name.end(), [](char c) {
+        return c == '/' || c == ':' || std::isspace(static_cast<unsigned char>(c)) != 0;
+    });
+    if (name.size() > longest || forbidden || name == "." || name == "..")
+        refuse("CNI_IFNAME is " + in_quotes(name) +
+               "; expected at most 15 characters, no '/', ':' or blank among them");
+}
+
+/// The pairs of `K=V;K=V`. A pair without a key or `=` is refused, or left out.
+std::map<std::string, std::string> read_args(const std::string& text, bool refuse_malformed)
+{
+    std::map<std::string, std::string> args;
+    for (std::size_t start = 0; start < text.size();) {
+        const std::size_t end = std::min(text.find(';', start), text.size());
+        const std::string pair = text.substr(start, end - start);
+        const std::size_t equals = pair.find('=');
+        const bool wellformed = equals != std::string::npos && equals > 0;
+        if (!wellformed && refuse_malformed)
+            refuse("CNI_ARGS has " + in_quotes(pair) + " at column " + std::to_string(start + 1) +
+                   "; expected KEY=VALUE");
+        if (wellformed)
+            args.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+        start = end + 1;
+    }
+    return args;
+}
+
+std::string read_config(std::istream& in)
+{
+    std::string text(max_config_size + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.size() > max_config_size)
+        throw Error(Code::decoding_failure, "the network configuration on stdin is larger than " +
+                                                std::to_string(max_config_size) +
+                                                " bytes; shorten the conflist or the pod's annotations");
+    if (in.bad())
+        throw Error(Code::io_failure, "stdin can't be read");
+    return text;
+}
+
+}  // namespace
+
+Request parse_request(const GetEnv& getenv, std::istream& in)
+{
+    const auto value_of = [&getenv](const std::string& name) { return getenv(name).value_or(""); };
+    const Needs& needs = needs_of(value_of("CNI_COMMAND"));
+    Request request;
+    request.command = needs.command;
+    if (needs.container_id || needs.ifname) {
+        request.attachment = {value_of("CNI_CONTAINERID"), value_of("CNI_IFNAME")};
+        request.netns = value_of("CNI_NETNS");
+        refuse_missing(needs, request);
+        check_container_id(request.attachment.container_id, needs.command);
+        check_ifname(request.attachment.ifname);
+
+        const auto args = read_args(value_of("CNI_ARGS"), needs.wellformed_args);
+        if (const auto arg = args.find("K8S_POD_NAMESPACE"); arg != args.end())
+            request.pod_namespace = arg->second;
+        if (const auto arg = args.find("K8S_POD_NAME"); arg != args.end())
+            request.pod_name = arg->second;
+    }
+    request.config = read_config(in);
+    return request;
+}
+
+}  // namespace sallyport

@@ -1,0 +1,203 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/commands.hpp"
+
+#include "sallyport/annotation.hpp"
+#include "sallyport/attachment.hpp"
+#include "sallyport/bindings.hpp"
+#include "sallyport/datapath.hpp"
+#include "sallyport/devices.hpp"
+#include "sallyport/error.hpp"
+#include "sallyport/log.hpp"
+#include "sallyport/os/file_lock.hpp"
+#include "sallyport/os/netlink.hpp"
+#include "sallyport/os/netns.hpp"
+#include "sallyport/os/process.hpp"
+#include "sallyport/policy.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace sallyport {
+
+namespace {
+
+/// Longest wait for the lock. Runtimes give a plugin some minutes; each holder needs milliseconds.
+constexpr std::chrono::seconds lock_patience{30};
+
+std::string summary(const std::vector<Exposure>& exposures)
+{
+    std::string text;
+    for (const Exposure& exposure : exposures)
+        text += (text.empty() ? "" : ", ") + exposure.node_port.to_string() + " -> " + exposure.backend.to_string();
+    return text;
+}
+
+/// Where Cilium's programs sit, if they do: it knows best which devices are outside ones.
+std::vector<Device> choose_devices(const Config& config, const NodeNetwork& network)
+{
+    const auto candidates = outside_devices(config.devices, network.devices);
+    const auto with_cilium = config.devices ? std::vector<Device>{} : devices_of_cilium(candidates);
+    return with_cilium.empty() ? candidates : with_cilium;
+}
+
+void refuse_host_processes(const std::vector<Exposure>& wanted)
+{
+    const auto listeners = read_host_listeners();
+    const HostListener* cut_off = find_cut_off(wanted, listeners);
+    if (cut_off == nullptr)
+        return;
+    const auto process = find_socket_owner(cut_off->inode);
+    const std::string who = process ? "process " + process->name + " (pid " + std::to_string(process->pid) + ")"
+                                    : "a process that isn't visible from here";
+    throw Error(Code::port_taken,
+                "node port " + std::to_string(number(cut_off->port)) + "/" + std::string(name(cut_off->protocol)) +
+                    " is taken: " + who + " listens on " + bracketed(cut_off->address) + ":" +
+                    std::to_string(number(cut_off->port)) +
+                    " of the node; stop it, choose another port, or set `reservePorts` to false");
+}
+
+void log_vanished(const std::vector<BoundPod>& pods)
+{
+    for (const BoundPod& pod : pods)
+        log_warning("pod " + pod.pod() + " vanished without DEL: removed what it held");
+}
+
+/// After a removal: on a node without gateway pods nothing of ours stays in the kernel.
+void tidy_up(const Paths& paths)
+{
+    const auto datapath = Datapath::find(paths);
+    if (!datapath || datapath->bindings().pods().empty())
+        Datapath::remove(paths);
+}
+
+/// Carries out a removal under the lock.
+template <typename Removal>
+void remove_locked(const BaseConfig& config, Removal&& removal)
+{
+    log_to(config.log);
+    std::optional<FileLock> lock;
+    try {
+        lock = FileLock::take(config.paths.state_dir, lock_patience);
+    } catch (const Error& error) {
+        if (error.code() == Code::try_again_later)
+            throw;
+        // A state directory that is broken for us is broken for every ADD too: nobody is in our way.
+        log_warning(std::string("removing without the lock: ") + error.what());
+    }
+    if (auto datapath = Datapath::find(config.paths)) {
+        removal(datapath->bindings());
+        log_vanished(forget_vanished_pods(datapath->bindings()));
+    }
+    tidy_up(config.paths);
+}
+
+}  // namespace
+
+std::string add(const Request& request)
+{
+    const Config config = parse_config(request.config);
+    if (!config.prev_result)
+        throw Error(Code::invalid_network_config,
+                    "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
+    const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
+    if (wishes.empty())
+        return config.prev_result->text;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
+
+    log_to(config.log);
+    if (config.fast_path)
+        throw Error(Code::invalid_network_config, "/fastPath is true, which this version of Sallyport doesn't serve; remove it");
+    const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
+    const NodeNetwork network = read_node_network();
+    const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
+    const std::vector<Device> devices = choose_devices(config, network);
+    const Netns netns = open_netns(pod.netns);
+
+    const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
+    Datapath datapath = Datapath::open(config.paths, config.flows);
+    log_vanished(forget_vanished_pods(datapath.bindings()));
+    try {
+        refuse_other_namespaces(wanted, pod, datapath.bindings().holders());
+        if (config.reserve_ports)
+            refuse_host_processes(wanted);
+        datapath.follow_addresses(network.addresses, config.addresses);
+        datapath.follow_devices(devices);
+        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.share, wanted});
+    } catch (const Error&) {
+        tidy_up(config.paths);
+        throw;
+    }
+    log_info("ADD " + pod.pod() + ": " + summary(wanted));
+    return config.prev_result->text;
+}
+
+void del(const Request& request)
+{
+    const BaseConfig config = parse_base_config(request.config);
+    if (!Datapath::exists(config.paths))
+        return;
+    const auto datapath = Datapath::find(config.paths);
+    const bool whole = datapath && !datapath->bindings().pods().empty();
+    if (whole && !datapath->bindings().knows(request.attachment))
+        return;  // a plain pod, or one that is gone already
+
+    remove_locked(config, [&](Bindings& bindings) {
+        if (bindings.unbind(request.attachment))
+            log_info("DEL " + request.attachment.container_id + ": removed what it held");
+    });
+}
+
+void check(const Request& request)
+{
+    const Config config = parse_config(request.config);
+    if (!config.prev_result)
+        throw Error(Code::invalid_network_config, "/prevResult is missing: CHECK needs the result of ADD");
+    const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
+    if (wishes.empty())
+        return;
+
+    const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
+    const NodeNetwork network = read_node_network();
+    const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
+    const auto datapath = Datapath::find(config.paths);
+    if (!datapath)
+        throw Error(Code::io_failure, "pod " + pod.pod() + " isn't bound: there is no state below " +
+                                          (config.paths.bpffs / "sallyport").string() + "; start the pod anew");
+
+    std::vector<std::string> missing = datapath->bindings().missing_of(pod.id);
+    const auto held = datapath->bindings().exposures_of(pod.id);
+    for (const Exposure& exposure : wanted)
+        if (std::find(held.begin(), held.end(), exposure) == held.end())
+            missing.push_back("exposure " + summary({exposure}));
+    for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
+        missing.push_back("our program at " + hook);
+    if (missing.empty())
+        return;
+
+    std::string list;
+    for (const std::string& item : missing)
+        list += (list.empty() ? "" : ", ") + item;
+    throw Error(Code::io_failure, "pod " + pod.pod() + ": missing " + list + "; start the pod anew");
+}
+
+void gc(const Request& request)
+{
+    const BaseConfig config = parse_base_config(request.config);
+    const auto valid = parse_valid_attachments(request.config);
+    if (!Datapath::exists(config.paths))
+        return;
+
+    const std::set<AttachmentId> keep(valid.begin(), valid.end());
+    remove_locked(config, [&](Bindings& bindings) {
+        for (const BoundPod& pod : bindings.pods())
+            if (pod.network == config.network && !keep.contains(pod.id) && bindings.unbind(pod.id))
+                log_info("GC " + pod.pod() + ": removed what it held");
+    });
+}
+
+void status(const Request& request)
+{
+    parse_config(request.config);
+}
+
+}  // namespace sallyport

@@ -1,0 +1,263 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/config.hpp"
+
+#include "sallyport/cni/json.hpp"
+#include "sallyport/cni/runtime_config.hpp"
+#include "sallyport/error.hpp"
+#include "sallyport/names.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace sallyport {
+namespace {
+
+/// The specification's, which the list's author or libcni may put into any plugin's configuration.
+constexpr std::array<std::string_view, 13> cni_keys = {
+    "cniVersion", "name",         "type",      "capabilities",           "args",   "ipam", "dns", "runtimeConfig",
+    "prevResult", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "ipMasq",
+};
+
+constexpr std::array<std::string_view, 12> our_keys = {
+    "gateways", "addresses", "devices", "localAccess", "reservePorts", "fastPath",
+    "flows",    "bpffs",     "cgroup",  "stateDir",    "logFile",      "logLevel",
+};
+
+constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warn", "error", "off"};
+
+constexpr std::uint64_t fewest_flows = 1024;
+constexpr std::uint64_t most_flows = 16777216;
+
+[[noreturn]] void refuse_key(const JsonValue& value, std::string_view key, Names known)
+{
+    throw Error(Code::unsupported_field,
+                in_quotes(value.pointer()) + " isn't a key of Sallyport's configuration; " + advice_for(key, known));
+}
+
+void refuse_unknown_keys(const JsonValue& object, Names known)
+{
+    for (const auto& [key, value] : object.members())
+        if (!is_one_of(key, known))
+            refuse_key(value, key, known);
+}
+
+void refuse_unknown_top_level_keys(const JsonValue& root)
+{
+    for (const auto& [key, value] : root.members()) {
+        const bool namespaced = key.find('/') != std::string::npos;  // cni.dev/valid-attachments and its like
+        if (!namespaced && !is_one_of(key, our_keys) && !is_one_of(key, cni_keys))
+            refuse_key(value, key, our_keys);
+    }
+}
+
+std::string read_version(const JsonValue& root)
+{
+    const auto value = root.find_set("cniVersion");
+    const std::string version = value && value->is_string() ? value->string() : "";
+    if (is_one_of(version, served_versions))
+        return version;
+    throw Error(Code::incompatible_version, "cniVersion " + (version.empty() ? "is missing" : in_quotes(version)) +
+                                                "; Sallyport serves " + listed(served_versions));
+}
+
+void read_path(const JsonValue& root, std::string_view key, std::filesystem::path& path)
+{
+    const auto value = root.find(key);
+    if (!value)
+        return;
+    const std::string text = value->nonempty_string();
+    if (text[0] != '/' || text.find('\0') != std::string::npos)
+        value->refuse("an absolute path");
+    path = text;
+}
+
+void read_base(const JsonValue& root, BaseConfig& config)
+{
+    config.cni_version = read_version(root);
+    const auto name = root.find("name");
+    if (!name)
+        throw Error(Code::invalid_network_config,
+                    "/name is missing; expected the network's name, which libcni fills in");
+    config.network = name->nonempty_string();
+    read_path(root, "bpffs", config.paths.bpffs);
+    read_path(root, "cgroup", config.paths.cgroup);
+    read_path(root, "stateDir", config.paths.state_dir);
+    read_path(root, "logFile", config.log.file);
+    if (const auto level = root.find("logLevel")) {
+        config.log.level = level->string();
+        if (!is_one_of(config.log.level, log_levels))
+            level->refuse("one of " + listed(log_levels));
+    }
+}
+
+void read_switch(const JsonValue& root, std::string_view key, bool& on)
+{
+    if (const auto value = root.find(key))
+        on = value->boolean();
+}
+
+PortRange read_port_range(const JsonValue& value)
+{
+    if (!value.is_string()) {
+        const auto port = static_cast<std::uint16_t>(value.integer(1, 65535));
+        return {port, port};
+    }
+    const std::string text = value.string();
+    const std::size_t dash = std::min(text.find('-'), text.size());
+    const auto first = parse_port(std::string_view(text).substr(0, dash));
+    const auto last = dash < text.size() ? parse_port(std::string_view(text).substr(dash + 1)) : first;
+    if (!first || !last || *first > *last)
+        value.refuse("a port from 1 to 65535, or a range such as \"8000-8999\"");
+    return {*first, *last};
+}
+
+Gateways read_gateways(const JsonValue& value)
+{
+    static constexpr std::array<std::string_view, 2> keys = {"namespaces", "ports"};
+    refuse_unknown_keys(value, keys);
+    Gateways gateways;
+    if (const auto namespaces = value.find("namespaces"))
+        for (const JsonValue& element : namespaces->elements()) {
+            gateways.namespaces.push_back(element.nonempty_string());
+            if (const std::string& name = gateways.namespaces.back();
+                name != "*" && name.find('*') != std::string::npos)
+                element.refuse("a namespace's whole name, or \"*\" for all; patterns aren't served");
+        }
+    if (const auto ports = value.find("ports")) {
+        gateways.ports.clear();
+        for (const JsonValue& element : ports->elements())
+            gateways.ports.push_back(read_port_range(element));
+    }
+    return gateways;
+}
+
+FlowCapacity read_flows(const JsonValue& value)
+{
+    static constexpr std::array<std::string_view, 2> keys = {"new", "established"};
+    refuse_unknown_keys(value, keys);
+    FlowCapacity flows;
+    if (const auto fresh = value.find("new"))
+        flows.fresh = static_cast<std::uint32_t>(fresh->integer(fewest_flows, most_flows));
+    if (const auto established = value.find("established"))
+        flows.established = static_cast<std::uint32_t>(established->integer(fewest_flows, most_flows));
+    return flows;
+}
+
+std::vector<Prefix> read_addresses(const JsonValue& value)
+{
+    std::vector<Prefix> prefixes;
+    for (const JsonValue& element : value.elements()) {
+        const auto prefix = Prefix::parse(element.string());
+        if (!prefix)
+            element.refuse("an address or a prefix without host bits, such as 192.0.2.7 or 192.0.2.0/24");
+        if (prefix->address.is_any() || prefix->address.is_loopback() || prefix->address.is_multicast())
+            element.refuse("unicast addresses of this node; this one would catch other traffic too");
+        prefixes.push_back(*prefix);
+    }
+    return prefixes;
+}
+
+std::optional<std::vector<std::string>> read_devices(const JsonValue& value)
+{
+    const std::string expected = "\"auto\" or a list of device names, which may hold * and ?";
+    if (value.is_string()) {
+        if (value.string() != "auto")
+            value.refuse(expected);
+        return std::nullopt;
+    }
+    std::vector<std::string> devices;
+    for (const JsonValue& element : value.elements())
+        devices.push_back(element.nonempty_string());
+    if (devices.empty())
+        value.refuse(expected + ", and at least one of them");
+    return devices;
+}
+
+AttachmentId read_attachment_id(const JsonValue& value)
+{
+    const auto container_id = value.find("containerID");
+    const auto ifname = value.find("ifname");
+    if (!container_id || !ifname)
+        value.refuse("an object with containerID and ifname");
+    return {container_id->nonempty_string(), ifname->nonempty_string()};
+}
+
+}  // namespace
+
+bool Gateways::allows_namespace(std::string_view name) const
+{
+    return std::any_of(namespaces.begin(), namespaces.end(), [name](const std::string& allowed) {
+        return allowed == "*" || (allowed == name && !name.empty());
+    });
+}
+
+bool Gateways::allows_port(HostPort port) const
+{
+    return std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
+        return range.first <= number(port) && number(port) <= range.last;
+    });
+}
+
+std::string cni_version_of(std::string_view text) noexcept
+{
+    try {
+        const auto value = JsonValue::parse(text, JsonValue::Duplicates::last_wins).find("cniVersion");
+        return value && value->is_string() ? value->string() : "";
+    } catch (...) {
+        return "";  // whatever is wrong with the text is reported by those who need more of it
+    }
+}
+
+Config parse_config(std::string_view text)
+{
+    const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::refused);
+    Config config;
+    read_base(root, config);
+    refuse_unknown_top_level_keys(root);
+
+    if (const auto gateways = root.find("gateways"))
+        config.gateways = read_gateways(*gateways);
+    if (const auto addresses = root.find("addresses"))
+        config.addresses = read_addresses(*addresses);
+    if (const auto devices = root.find("devices"))
+        config.devices = read_devices(*devices);
+    if (const auto flows = root.find("flows"))
+        config.flows = read_flows(*flows);
+    read_switch(root, "localAccess", config.local_access);
+    read_switch(root, "reservePorts", config.reserve_ports);
+    read_switch(root, "fastPath", config.fast_path);
+
+    if (const auto runtime_config = root.find_set("runtimeConfig")) {
+        config.annotations = read_pod_annotations(*runtime_config);
+        config.port_mappings = read_port_mappings(*runtime_config);
+    }
+    if (const auto prev_result = root.find_set("prevResult"))
+        config.prev_result = read_prev_result(*prev_result, raw_member(text, "prevResult"));
+    return config;
+}
+
+BaseConfig parse_base_config(std::string_view text)
+{
+    BaseConfig config;
+    read_base(JsonValue::parse(text, JsonValue::Duplicates::last_wins), config);
+    return config;
+}
+
+std::vector<AttachmentId> parse_valid_attachments(std::string_view text)
+{
+    const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
+    auto list = root.find_set("cni.dev/valid-attachments");
+    if (!list)
+        list = root.find_set("cni.dev/attachments");
+    if (!list)
+        throw Error(
+            Code::invalid_network_config,
+            "/cni.dev~1valid-attachments is missing; without the list of attachments to keep, nothing is removed");
+    std::vector<AttachmentId> attachments;
+    for (const JsonValue& element : list->elements())
+        attachments.push_back(read_attachment_id(element));
+    return attachments;
+}
+
+}  // namespace sallyport

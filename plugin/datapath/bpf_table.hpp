@@ -1,0 +1,133 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A Table in a BPF map, by its file descriptor (which somebody else owns).
+#pragma once
+
+#include "sallyport/error.hpp"
+#include "sallyport/table.hpp"
+
+#include <bpf/bpf.h>
+
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sallyport {
+
+[[noreturn]] inline void throw_table_error(const std::string& action, const std::string& table, int error)
+{
+    const bool full = error == E2BIG || error == ENOSPC;
+    throw Error(full ? Code::try_again_later : Code::io_failure,
+                action + " table " + table + ": " +
+                    (full ? "it is full; remove pods from this node first" : errno_text(error)));
+}
+
+template <typename Key, typename Value>
+class BpfTable final : public Table<Key, Value>
+{
+public:
+    BpfTable(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+
+    std::optional<Value> find(const Key& key) const override
+    {
+        Value value{};
+        if (bpf_map_lookup_elem(fd_, &key, &value) == 0)
+            return value;
+        if (errno != ENOENT)
+            throw_table_error("read", name_, errno);
+        return std::nullopt;
+    }
+
+    void put(const Key& key, const Value& value) override
+    {
+        if (bpf_map_update_elem(fd_, &key, &value, BPF_ANY) != 0)
+            throw_table_error("write to", name_, errno);
+    }
+
+    void erase(const Key& key) override
+    {
+        if (bpf_map_delete_elem(fd_, &key) != 0 && errno != ENOENT)
+            throw_table_error("remove from", name_, errno);
+    }
+
+    /// A snapshot under the lock; while the datapath writes (flows), entries may be missed or seen twice.
+    std::vector<std::pair<Key, Value>> all() const override
+    {
+        // In batches (kernel 5.6): one call for each entry would make ADD slower with every pod on the node.
+        constexpr __u32 batch = 256;
+        std::vector<Key> keys(batch);
+        std::vector<Value> values(batch);
+        std::vector<std::pair<Key, Value>> entries;
+        __u64 cursor = 0;  // opaque to us; a hash table's is 4 bytes
+        for (bool first = true, last = false; !last; first = false) {
+            __u32 count = batch;
+            if (bpf_map_lookup_batch(fd_, first ? nullptr : &cursor, &cursor, keys.data(), values.data(), &count, nullptr) != 0) {
+                if (errno != ENOENT)
+                    throw_table_error("list", name_, errno);
+                last = true;
+            }
+            for (__u32 i = 0; i < count; i++)
+                entries.emplace_back(keys[i], values[i]);
+        }
+        return entries;
+    }
+
+private:
+    int fd_;
+    std::string name_;
+};
+
+/// One value for each possible CPU. Writing takes any number of values and fills up with zeros.
+template <typename Key, typename Value>
+class PerCpuBpfTable final : public Table<Key, std::vector<Value>>
+{
+public:
+    PerCpuBpfTable(int fd, std::string name, std::size_t cpus) : fd_(fd), name_(std::move(name)), cpus_(cpus)
+    {
+        static_assert(sizeof(Value) % 8 == 0, "the kernel rounds each CPU's value up to 8 bytes");
+    }
+
+    std::optional<std::vector<Value>> find(const Key& key) const override
+    {
+        std::vector<Value> values(cpus_);
+        if (bpf_map_lookup_elem(fd_, &key, values.data()) == 0)
+            return values;
+        if (errno != ENOENT)
+            throw_table_error("read", name_, errno);
+        return std::nullopt;
+    }
+
+    void put(const Key& key, const std::vector<Value>& values) override
+    {
+        std::vector<Value> all_cpus(values);
+        all_cpus.resize(cpus_);
+        if (bpf_map_update_elem(fd_, &key, all_cpus.data(), BPF_ANY) != 0)
+            throw_table_error("write to", name_, errno);
+    }
+
+    void erase(const Key& key) override
+    {
+        if (bpf_map_delete_elem(fd_, &key) != 0 && errno != ENOENT)
+            throw_table_error("remove from", name_, errno);
+    }
+
+    std::vector<std::pair<Key, std::vector<Value>>> all() const override
+    {
+        std::vector<std::pair<Key, std::vector<Value>>> entries;
+        Key key{};
+        for (const Key* previous = nullptr; bpf_map_get_next_key(fd_, previous, &key) == 0; previous = &key)
+            if (auto values = find(key))
+                entries.emplace_back(key, std::move(*values));
+        return entries;
+    }
+
+private:
+    int fd_;
+    std::string name_;
+    std::size_t cpus_;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,235 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/datapath.hpp"
+
+#include "bpf_table.hpp"
+#include "hooks.hpp"
+#include "programs.hpp"
+#include "state_dir.hpp"
+
+#include "sallyport/error.hpp"
+#include "sallyport/wire.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <array>
+#include <cerrno>
+#include <set>
+
+namespace sallyport {
+
+namespace {
+
+UniqueFd open_map(const StateDir& state, const std::string& name)
+{
+    UniqueFd fd = open_pinned(state.map(name));
+    if (!fd)
+        throw Error(Code::io_failure, "open " + state.map(name).string() +
+                                          ": it isn't there; the next ADD of a gateway pod makes it anew");
+    return fd;
+}
+
+std::size_t possible_cpus()
+{
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0)
+        throw Error(Code::node_lacks, "read /sys/devices/system/cpu/possible: " + errno_text(-cpus));
+    return static_cast<std::size_t>(cpus);
+}
+
+bool is_live(const abi::flow& flow, const std::set<std::uint64_t>& pods)
+{
+    constexpr __u16 both_fins = abi::FLOW_CLIENT_FIN | abi::FLOW_SERVER_FIN;
+    return (flow.state & abi::FLOW_RESET) == 0 && (flow.state & both_fins) != both_fins && pods.contains(flow.pod);
+}
+
+/// The node port that the flow came in by, as the tables name it.
+NodePort node_port_of(const abi::flow_key& key, const abi::flow& flow)
+{
+    abi::endpoint endpoint{};
+    endpoint.address = flow.node_address;
+    endpoint.port = flow.node_port;
+    endpoint.protocol = key.protocol;
+    NodePort node_port = node_port_from_wire(endpoint);
+    if ((flow.state & abi::FLOW_VIA_ANY) != 0)
+        node_port.address = node_port.address.is_v4() ? Address::any_v4() : Address::any_v6();
+    return node_port;
+}
+
+Address address_of(const abi::address_prefix& prefix)
+{
+    Address::Bytes bytes{};
+    std::copy(std::begin(prefix.bytes), std::end(prefix.bytes), bytes.begin());
+    return Address(bytes);
+}
+
+}  // namespace
+
+struct Datapath::State
+{
+    explicit State(StateDir state_dir) : dir(std::move(state_dir)), hooks(dir) {}
+
+    StateDir dir;
+    Hooks hooks;
+    std::size_t cpus = possible_cpus();
+
+    UniqueFd meta_fd = open_map(dir, "meta");
+    UniqueFd pods_fd = open_map(dir, "pods");
+    UniqueFd pod_exposures_fd = open_map(dir, "pod_exposures");
+    UniqueFd backends_fd = open_map(dir, "backends");
+    UniqueFd node_ports_fd = open_map(dir, "node_ports");
+    UniqueFd traffic_fd = open_map(dir, "traffic");
+    UniqueFd addresses_fd = open_map(dir, "addresses");
+
+    BpfTable<__u32, abi::meta> meta{meta_fd.get(), "meta"};
+    BpfTable<abi::pod_key, abi::pod> pods{pods_fd.get(), "pods"};
+    BpfTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{pod_exposures_fd.get(), "pod_exposures"};
+    BpfTable<abi::endpoint, abi::backend> backends{backends_fd.get(), "backends"};
+    BpfTable<abi::endpoint, abi::node_port> node_ports{node_ports_fd.get(), "node_ports"};
+    PerCpuBpfTable<abi::endpoint, abi::traffic> traffic{traffic_fd.get(), "traffic", cpus};
+    BpfTable<abi::address_prefix, __u32> addresses{addresses_fd.get(), "addresses"};
+
+    Bindings bindings{{meta, pods, pod_exposures, backends, node_ports, traffic}};
+};
+
+Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Datapath::Datapath(Datapath&&) noexcept = default;
+Datapath& Datapath::operator=(Datapath&&) noexcept = default;
+Datapath::~Datapath() = default;
+
+Datapath Datapath::open(const Paths& paths, const FlowCapacity& flows)
+{
+    const StateDir dir(paths.bpffs);
+    dir.create();
+    ensure_programs(dir, flows);
+    return Datapath(std::make_unique<State>(dir));
+}
+
+std::optional<Datapath> Datapath::find(const Paths& paths)
+{
+    const StateDir dir(paths.bpffs);
+    if (!dir.is_complete())
+        return std::nullopt;
+    return Datapath(std::make_unique<State>(dir));
+}
+
+bool Datapath::exists(const Paths& paths)
+{
+    return StateDir(paths.bpffs).exists();
+}
+
+void Datapath::remove(const Paths& paths)
+{
+    const StateDir dir(paths.bpffs);
+    Hooks(dir).leave_all();
+    dir.remove();
+}
+
+Bindings& Datapath::bindings()
+{
+    return state_->bindings;
+}
+
+const Bindings& Datapath::bindings() const
+{
+    return state_->bindings;
+}
+
+void Datapath::follow_addresses(const std::vector<Address>& of_node, const std::vector<Prefix>& configured)
+{
+    std::map<Prefix, abi::address_origin> wanted;
+    for (const Address& address : of_node)
+        wanted.emplace(Prefix{address, 128}, abi::ADDRESS_OF_NODE);
+    for (const Prefix& prefix : configured)
+        wanted.emplace(prefix, abi::ADDRESS_CONFIGURED);
+
+    for (const auto& [key, origin] : state_->addresses.all())
+        if (wanted.erase(Prefix{address_of(key), key.length}) == 0)
+            state_->addresses.erase(key);
+    for (const auto& [prefix, origin] : wanted)
+        state_->addresses.put(to_wire(prefix), origin);
+}
+
+std::vector<Prefix> Datapath::addresses() const
+{
+    std::set<Prefix> sorted;
+    for (const auto& [key, origin] : state_->addresses.all())
+        sorted.insert(Prefix{address_of(key), key.length});
+    return {sorted.begin(), sorted.end()};
+}
+
+void Datapath::follow_devices(const std::vector<Device>& devices)
+{
+    state_->hooks.follow(devices);
+}
+
+std::vector<std::string> Datapath::devices() const
+{
+    return state_->hooks.devices();
+}
+
+std::vector<std::string> Datapath::missing_hooks(const std::vector<Device>& devices) const
+{
+    return state_->hooks.missing(devices);
+}
+
+bool Datapath::listens(const Backend& backend, std::uint32_t netns_id) const
+{
+    abi::listener_question question{};
+    question.backend = to_wire(backend);
+    question.netns = netns_id;
+
+    const UniqueFd program = open_pinned(state_->dir.program("ask_listener"));
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &question, .data_size_in = sizeof question);
+    if (!program || bpf_prog_test_run_opts(program.get(), &options) != 0)
+        throw Error(Code::io_failure, "ask the kernel who listens on " + backend.to_string() + ": " + errno_text(errno));
+    return options.retval == 1;
+}
+
+Traffic Datapath::traffic(const NodePort& node_port) const
+{
+    Traffic sum;
+    for (const abi::traffic& cpu : state_->traffic.find(to_wire(node_port)).value_or(std::vector<abi::traffic>{})) {
+        sum.connections += cpu.connections;
+        sum.packets_from_client += cpu.packets[abi::FROM_CLIENT];
+        sum.packets_from_pod += cpu.packets[abi::FROM_POD];
+        sum.bytes_from_client += cpu.bytes[abi::FROM_CLIENT];
+        sum.bytes_from_pod += cpu.bytes[abi::FROM_POD];
+    }
+    return sum;
+}
+
+FlowCount Datapath::count_flows() const
+{
+    std::set<std::uint64_t> pods;
+    for (const BoundPod& pod : state_->bindings.pods())
+        pods.insert(pod.generation);
+
+    FlowCount count;
+    for (const char* tier : {"flows_new", "flows_established"}) {
+        const UniqueFd fd = open_map(state_->dir, tier);
+        std::uint64_t& total = tier == std::string_view("flows_new") ? count.fresh : count.established;
+        for (const auto& [key, flow] : BpfTable<abi::flow_key, abi::flow>(fd.get(), tier).all())
+            if (is_live(flow, pods)) {
+                total++;
+                count.by_exposure[{flow.pod, node_port_of(key, flow)}]++;
+            }
+    }
+    return count;
+}
+
+std::map<std::string, std::uint64_t> Datapath::drops() const
+{
+    static constexpr std::array<const char*, abi::DROP_REASONS> names{"rewrite_failed", "clash"};
+    const UniqueFd fd = open_map(state_->dir, "drops");
+    const PerCpuBpfTable<__u32, __u64> table(fd.get(), "drops", state_->cpus);
+
+    std::map<std::string, std::uint64_t> drops;
+    for (__u32 reason = 0; reason < names.size(); reason++)
+        for (const __u64 cpu : table.find(reason).value_or(std::vector<__u64>{}))
+            drops[names[reason]] += cpu;
+    return drops;
+}
+
+}  // namespace sallyport

@@ -1,0 +1,97 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "state_dir.hpp"
+
+#include "sallyport/error.hpp"
+
+#include <bpf/bpf.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace sallyport {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// bpf/maps.h
+constexpr std::array tables{"meta",      "pods",      "pod_exposures",     "backends", "node_ports",
+                            "addresses", "flows_new", "flows_established", "traffic",  "drops"};
+
+}  // namespace
+
+bool StateDir::exists() const noexcept
+{
+    std::error_code ignored;
+    return fs::exists(root_, ignored);
+}
+
+bool StateDir::is_complete() const noexcept
+{
+    std::error_code ignored;
+    return std::all_of(tables.begin(), tables.end(), [&](const char* table) { return fs::exists(map(table), ignored); });
+}
+
+void StateDir::create() const
+{
+    const fs::path bpffs = root_.parent_path();
+    struct statfs file_system{};
+    if (statfs(bpffs.c_str(), &file_system) != 0 || static_cast<unsigned long>(file_system.f_type) != BPF_FS_MAGIC)
+        throw Error(Code::node_lacks, "no BPF file system is mounted at " + bpffs.string() +
+                                          " (`findmnt -t bpf` shows where one is); mount it with `mount -t bpf bpf " +
+                                          bpffs.string() + "` or set `bpffs` in the conflist");
+    for (const char* part : {"maps", "programs", "links", "filters"}) {
+        std::error_code error;
+        fs::create_directories(root_ / part, error);
+        if (error)
+            throw Error(Code::node_lacks, "create " + (root_ / part).string() + ": " + error.message());
+    }
+}
+
+void StateDir::remove() const
+{
+    std::error_code error;
+    for (const char* part : {"links", "filters", "programs", "maps"}) {
+        fs::remove_all(root_ / part, error);
+        if (error)
+            throw Error(Code::io_failure, "remove " + (root_ / part).string() + ": " + error.message());
+    }
+    fs::remove(root_, error);  // not ours alone: what others put there keeps it
+}
+
+UniqueFd open_pinned(const fs::path& path)
+{
+    UniqueFd fd(bpf_obj_get(path.c_str()));
+    if (!fd && errno != ENOENT)
+        throw Error(Code::io_failure, "open " + path.string() + ": " + errno_text(errno));
+    return fd;
+}
+
+void pin(int fd, const fs::path& path)
+{
+    // bpffs knows rename but no pinning over an existing name.
+    const fs::path fresh = path.string() + "_new";
+    std::error_code error;
+    fs::remove(fresh, error);
+    if (bpf_obj_pin(fd, fresh.c_str()) != 0)
+        throw Error(Code::io_failure, "pin " + path.string() + ": " + errno_text(errno));
+    fs::rename(fresh, path, error);
+    if (error)
+        throw Error(Code::io_failure, "pin " + path.string() + ": " + error.message());
+}
+
+std::vector<std::string> names_in(const fs::path& directory)
+{
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
+        names.push_back(entry->path().filename());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace sallyport

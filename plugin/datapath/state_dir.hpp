@@ -1,0 +1,54 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The names below <bpffs>/sallyport, and opening what is pinned there.
+//
+//   maps/<name>                     the tables
+//   programs/<name>                 the programs, as the next device's hooks want them
+//   links/<ifindex>-<direction>     a tcx link: the attachment lives as long as this pin
+//   filters/<ifindex>-<direction>   below kernel 6.6: the program that a tc filter of ours runs on that device
+#pragma once
+
+#include "sallyport/os/unique_fd.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace sallyport {
+
+class StateDir
+{
+public:
+    explicit StateDir(const std::filesystem::path& bpffs) : root_(bpffs / "sallyport") {}
+
+    std::filesystem::path map(const std::string& name) const { return root_ / "maps" / name; }
+    std::filesystem::path program(const std::string& name) const { return root_ / "programs" / name; }
+    std::filesystem::path links() const { return root_ / "links"; }
+    std::filesystem::path filters() const { return root_ / "filters"; }
+
+    bool exists() const noexcept;
+
+    /// Are all tables there? Not so where a command was killed while it made or removed them; no pod is bound then.
+    bool is_complete() const noexcept;
+
+    /// Makes the directories. Throws Error(node_lacks) where <bpffs> isn't a mounted BPF file system.
+    void create() const;
+
+    /// Removes every pin and the directories. Links go first, so that no packet meets half of our state.
+    void remove() const;
+
+private:
+    std::filesystem::path root_;
+};
+
+/// The object pinned at `path`; an empty handle where nothing is. Throws Error(io_failure) for any other failure.
+UniqueFd open_pinned(const std::filesystem::path& path);
+
+/// Pins `fd` at `path`, replacing in one step what is there.
+void pin(int fd, const std::filesystem::path& path);
+
+/// Names of the files in `directory`, sorted; none where it doesn't exist.
+std::vector<std::string> names_in(const std::filesystem::path& directory);
+
+}  // namespace sallyport

@@ -1,0 +1,63 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/log.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+namespace sallyport {
+
+namespace {
+
+/// spdlog's own default logger writes to stdout; ours is the only one that is ever used.
+std::shared_ptr<spdlog::logger>& logger()
+{
+    static std::shared_ptr<spdlog::logger> instance;
+    return instance;
+}
+
+void log(spdlog::level::level_enum level, const std::string& message) noexcept
+{
+    if (logger())
+        logger()->log(level, message);
+}
+
+}  // namespace
+
+void log_to(const LogSettings& settings) noexcept
+{
+    try {
+        auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(settings.file.string());
+        auto made = std::make_shared<spdlog::logger>("sallyport", std::move(sink));
+        made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %P %l %v");
+        made->set_level(spdlog::level::from_str(settings.level));
+        made->set_error_handler([](const std::string&) {});  // the default one writes to stderr on every failure
+        logger() = std::move(made);
+    } catch (const std::exception&) {
+        logger() = nullptr;
+    }
+}
+
+void log_debug(const std::string& message) noexcept
+{
+    log(spdlog::level::debug, message);
+}
+
+void log_info(const std::string& message) noexcept
+{
+    log(spdlog::level::info, message);
+}
+
+void log_warning(const std::string& message) noexcept
+{
+    log(spdlog::level::warn, message);
+}
+
+void log_error(const std::string& message) noexcept
+{
+    log(spdlog::level::err, message);
+}
+
+}  // namespace sallyport

@@ -1,0 +1,81 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/os/file_lock.hpp"
+
+#include "sallyport/error.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <thread>
+
+namespace sallyport {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// Not std::filesystem's: that makes them 0777, and runtimes start plugins with umask 0.
+void make_directory(const std::filesystem::path& path)
+{
+    if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST)
+        return;
+    int error = errno;
+    if (error == ENOENT && path.has_relative_path() && path.has_parent_path()) {
+        make_directory(path.parent_path());
+        if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST)
+            return;
+        error = errno;
+    }
+    throw Error(Code::node_lacks, "create directory " + path.string() + ": " + errno_text(error) +
+                                      "; sallyport keeps its lock there and needs it writable");
+}
+
+UniqueFd open_lock(const std::filesystem::path& path)
+{
+    UniqueFd fd(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    if (!fd)
+        throw Error(Code::node_lacks, "open lock " + path.string() + ": " + errno_text(errno) +
+                                          "; its directory must be writable for root");
+    return fd;
+}
+
+/// False where another holder has it.
+bool try_lock(const UniqueFd& fd, const std::filesystem::path& path)
+{
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return false;
+        if (errno != EINTR)
+            throw Error(Code::node_lacks, "lock " + path.string() + ": " + errno_text(errno) +
+                                              "; its directory must be on a filesystem with locks, such as tmpfs");
+    }
+    return true;
+}
+
+}  // namespace
+
+FileLock FileLock::take(const std::filesystem::path& directory, std::chrono::milliseconds patience)
+{
+    const Clock::time_point deadline = Clock::now() + patience;
+    const std::filesystem::path path = directory / "lock";
+
+    make_directory(directory);
+    UniqueFd fd = open_lock(path);
+    // Polled, as flock has no timeout but by a signal, and a signal handler would be the whole process's business.
+    for (Clock::duration pause = 1ms; !try_lock(fd, path); pause = std::min<Clock::duration>(2 * pause, 20ms)) {
+        const Clock::duration left = deadline - Clock::now();
+        if (left <= 0ms)
+            throw Error(Code::try_again_later, "lock " + path.string() + ": another process has held it for " +
+                                                   std::to_string(patience.count()) + " ms; `fuser -v " +
+                                                   path.string() + "` names it");
+        std::this_thread::sleep_for(std::min(pause, left));
+    }
+    return FileLock(std::move(fd));
+}
+
+}  // namespace sallyport
