@@ -88,6 +88,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
         log_vanished(forget_vanished_pods(datapath->bindings()));
+        datapath->follow_addresses(read_node_network().addresses, std::nullopt);
     }
     tidy_up(config.paths);
 }

@@ -54,7 +54,7 @@ void refuse_unknown_top_level_keys(const JsonValue& root)
 std::string read_version(const JsonValue& root)
 {
     const auto value = root.find_set("cniVersion");
-    const std::string version = value && value->is_string() ? value->string() : "";
+    std::string version = value && value->is_string() ? value->string() : "";
     if (is_one_of(version, served_versions))
         return version;
     throw Error(Code::incompatible_version, "cniVersion " + (version.empty() ? "is missing" : in_quotes(version)) +

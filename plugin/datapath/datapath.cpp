@@ -136,17 +136,21 @@ const Bindings& Datapath::bindings() const
     return state_->bindings;
 }
 
-void Datapath::follow_addresses(const std::vector<Address>& of_node, const std::vector<Prefix>& configured)
+void Datapath::follow_addresses(const std::vector<Address>& of_node, const std::optional<std::vector<Prefix>>& configured)
 {
-    std::map<Prefix, abi::address_origin> wanted;
+    std::map<Prefix, __u32> wanted;
+    for (const Prefix& prefix : configured.value_or(std::vector<Prefix>{}))
+        wanted.emplace(prefix, abi::ADDRESS_CONFIGURED);
     for (const Address& address : of_node)
         wanted.emplace(Prefix{address, 128}, abi::ADDRESS_OF_NODE);
-    for (const Prefix& prefix : configured)
-        wanted.emplace(prefix, abi::ADDRESS_CONFIGURED);
 
-    for (const auto& [key, origin] : state_->addresses.all())
-        if (wanted.erase(Prefix{address_of(key), key.length}) == 0)
+    for (const auto& [key, origin] : state_->addresses.all()) {
+        const auto found = wanted.find(Prefix{address_of(key), key.length});
+        if (found != wanted.end() && found->second == origin)
+            wanted.erase(found);
+        else if (found == wanted.end() && (configured || origin != abi::ADDRESS_CONFIGURED))
             state_->addresses.erase(key);
+    }
     for (const auto& [prefix, origin] : wanted)
         state_->addresses.put(to_wire(prefix), origin);
 }
