@@ -64,7 +64,7 @@ static __always_inline bool same_address(const union address *a, const union add
 
 /* The flow and its key, for a packet to a node port; NULL where there is none that leads to a pod of today. */
 static __always_inline struct flow *find_flow_of_request(const struct node_port *port, const struct packet *pkt,
-							  struct flow_key *key)
+							 struct flow_key *key)
 {
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
 		const struct node_port_backend *backend = &port->backends[i];

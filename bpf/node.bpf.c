@@ -39,9 +39,9 @@ static __always_inline int drop(enum drop reason)
 	return TCX_DROP;
 }
 
-/* A packet to a node port that belongs to no flow: makes one where it may. */
+/* A packet to a node port that belongs to no flow: makes one where it may. `known`: it had one, which is over. */
 static __always_inline int admit(struct __sk_buff *skb, const struct node_port *port, const struct endpoint *node_port,
-				 const struct packet *pkt)
+				 const struct packet *pkt, bool known)
 {
 	bool opens = pkt->protocol == IPPROTO_UDP || (pkt->syn && !pkt->ack);
 	struct node_port_backend backend;
@@ -52,7 +52,7 @@ static __always_inline int admit(struct __sk_buff *skb, const struct node_port *
 	/* In midstream an entry was evicted, but the pod's socket still knows the connection. */
 	chosen = opens ? select_backend(skb, port, pkt) : find_connection(skb, port, pkt);
 	if (chosen >= MAX_BACKENDS)
-		return TCX_NEXT;	/* nobody there: the host refuses it, as it does any closed port */
+		return TCX_NEXT; /* nobody there: the host refuses it, as it does any closed port */
 	backend = port->backends[chosen];
 	if (!still_there(pkt, &backend))
 		return TCX_NEXT;
@@ -60,14 +60,20 @@ static __always_inline int admit(struct __sk_buff *skb, const struct node_port *
 	request_key(&key, pkt, &backend);
 	if (clashes(&key, &backend))
 		return drop(DROP_CLASH);
+	/* The pod has this client's connection, and no flow knows of it: it was made without us, to the pod's own
+	 * address. */
+	if (opens && !known && pkt->protocol == IPPROTO_TCP &&
+	    connection_state(skb, pkt, &backend) == TCP_STATE_ESTABLISHED)
+		return drop(DROP_CLASH);
 
 	fill_flow(&flow, pkt, node_port, &backend);
 	if (opens) {
-		bpf_map_delete_elem(&flows_established, &key);	/* an earlier connection of this tuple, closed */
+		bpf_map_delete_elem(&flows_established, &key); /* an earlier connection of this tuple, closed */
 		bpf_map_update_elem(&flows_new, &key, &flow, BPF_ANY);
 		count_connection(node_port);
 	} else {
-		flow.state |= FLOW_SYN_ACKED | FLOW_ESTABLISHED;
+		flow.state |= FLOW_SYN_ACKED | FLOW_ESTABLISHED | (pkt->fin ? FLOW_CLIENT_FIN : 0) |
+			      (pkt->rst ? FLOW_RESET : 0);
 		bpf_map_update_elem(&flows_established, &key, &flow, BPF_ANY);
 	}
 	count_packet(node_port, skb, pkt, FROM_CLIENT);
@@ -90,7 +96,7 @@ static __always_inline bool must_choose_anew(struct __sk_buff *skb, const struct
 	if (is_closed(flow))
 		return true;
 	if (flow->state & FLOW_SYN_ACKED)
-		return false;	/* the pod has a socket for it, and answers as TCP wants */
+		return false; /* the pod has a socket for it, and answers as TCP wants */
 	backend = bpf_map_lookup_elem(&backends, &endpoint);
 	return !backend || !listens(skb, pkt->v6, pkt->protocol, &key->backend, key->backend_port, backend->netns);
 }
@@ -131,17 +137,23 @@ int node_ingress(struct __sk_buff *skb)
 	struct flow *flow;
 
 	if (!pkt || !parse_packet(skb, pkt))
-		return TCX_NEXT;	/* not a whole TCP segment or UDP datagram */
+		return TCX_NEXT; /* not a whole TCP segment or UDP datagram */
 
 	port = find_node_port(pkt, &node_port);
 	if (!port) {
 		end_flow_of_direct_connection(pkt);
-		return TCX_NEXT;	/* everybody else's traffic */
+		return TCX_NEXT; /* everybody else's traffic */
 	}
 
 	flow = find_flow_of_request(port, pkt, &key);
-	if (!flow || must_choose_anew(skb, pkt, flow, &key))
-		return admit(skb, port, &node_port, pkt);
+	if (!flow)
+		return admit(skb, port, &node_port, pkt, false);
+	if (must_choose_anew(skb, pkt, flow, &key)) {
+		/* Left behind, it could be found before the new one, and take its packets to the old pod. */
+		bpf_map_delete_elem(&flows_established, &key);
+		bpf_map_delete_elem(&flows_new, &key);
+		return admit(skb, port, &node_port, pkt, true);
+	}
 
 	track(&key, flow, pkt, FROM_CLIENT);
 	count_packet(&node_port, skb, pkt, FROM_CLIENT);
@@ -165,12 +177,12 @@ int node_egress(struct __sk_buff *skb)
 	endpoint.protocol = pkt->protocol;
 	backend = bpf_map_lookup_elem(&backends, &endpoint);
 	if (!backend)
-		return TCX_NEXT;	/* not from an exposed port of a pod */
+		return TCX_NEXT; /* not from an exposed port of a pod */
 
 	reply_key(&key, pkt);
 	flow = find_flow(&key);
 	if (!flow || flow->pod != backend->pod)
-		return TCX_NEXT;	/* a direct connection to the pod */
+		return TCX_NEXT; /* a direct connection to the pod */
 
 	endpoint.address = flow->node_address;
 	endpoint.port = flow->node_port;
@@ -187,8 +199,8 @@ int node_egress(struct __sk_buff *skb)
 }
 
 /*
- * Never attached: the command runs it (BPF_PROG_TEST_RUN) to ask just what the datapath would ask. The question comes as
- * packet data; the answer is the return value, 1 for "listens".
+ * Never attached: the command runs it (BPF_PROG_TEST_RUN) to ask just what the datapath would ask. The question comes
+ * as packet data; the answer is the return value, 1 for "listens".
  */
 SEC("tc")
 int ask_listener(struct __sk_buff *skb)

@@ -36,13 +36,13 @@
 struct packet {
 	union address source;
 	union address destination;
-	__u32 l3;		/* offsets into the skb */
+	__u32 l3; /* offsets into the skb */
 	__u32 l4;
-	__u32 sequence;		/* TCP, host byte order */
+	__u32 sequence; /* TCP, host byte order */
 	__u32 acknowledgement;
 	be16 source_port;
 	be16 destination_port;
-	__u8 protocol;		/* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	bool v6;
 	bool syn, ack, fin, rst;
 };
@@ -50,7 +50,7 @@ struct packet {
 struct cursor {
 	void *at;
 	void *end;
-	__u32 offset;		/* of `at` in the skb */
+	__u32 offset; /* of `at` in the skb */
 };
 
 /* The next `size` bytes as a header, or NULL where the packet ends before. Doesn't advance. */
@@ -72,6 +72,11 @@ static __always_inline union address v4_mapped(__be32 address)
 	return mapped;
 }
 
+static __always_inline bool is_v4_mapped(const union address *address)
+{
+	return !address->halves[0] && address->words[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline union address v6_address(const struct in6_addr *in6)
 {
 	union address address;
@@ -89,7 +94,7 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pkt)
 	if (!ip || ip->version != 4 || ip->ihl < 5)
 		return -1;
 	if (ip->frag_off & bpf_htons(0x3fff))
-		return -1;	/* a fragment, or the first of some */
+		return -1; /* a fragment, or the first of some */
 
 	length = ip->ihl * 4;
 	pkt->v6 = false;
@@ -112,11 +117,13 @@ static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pkt)
 	pkt->l3 = cursor->offset;
 	pkt->source = v6_address(&ip->saddr);
 	pkt->destination = v6_address(&ip->daddr);
+	if (is_v4_mapped(&pkt->source) || is_v4_mapped(&pkt->destination))
+		return -1; /* never on a wire; in our tables it would stand for IPv4 */
 	next = ip->nexthdr;
 	advance(cursor, sizeof(*ip));
 
-	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		struct ipv6_opt_hdr *extension;
+	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
+		struct ipv6_rt_hdr *extension; /* the others begin with the same two fields */
 
 		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION_OPTIONS &&
 		    next != IPV6_AUTHENTICATION)
@@ -124,8 +131,11 @@ static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pkt)
 		extension = peek(cursor, sizeof(*extension));
 		if (!extension)
 			return -1;
+		if (next == IPV6_ROUTING && extension->segments_left)
+			return -1; /* the destination is a waypoint, and not what the checksum covers */
 		/* RFC 4302, 2.2: AH alone counts its length in 4-byte words, less 2. */
-		advance(cursor, next == IPV6_AUTHENTICATION ? (extension->hdrlen + 2) * 4 : (extension->hdrlen + 1) * 8);
+		advance(cursor,
+			next == IPV6_AUTHENTICATION ? (extension->hdrlen + 2) * 4 : (extension->hdrlen + 1) * 8);
 		next = extension->nexthdr;
 	}
 	return -1;
@@ -161,8 +171,8 @@ static __always_inline bool parse_udp(struct cursor *cursor, struct packet *pkt)
 
 /*
  * Where the running program keeps what it parsed. A program isn't interrupted by another on its CPU (bottom halves are
- * off), so one is enough. On the stack, the verifier would follow every value that a header can lead to through the whole
- * rest of the program; what is read from a map it knows nothing of, and the programs load in half the time.
+ * off), so one is enough. On the stack, the verifier would follow every value that a header can lead to through the
+ * whole rest of the program; what is read from a map it knows nothing of, and the programs load in half the time.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

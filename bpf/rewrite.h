@@ -23,8 +23,8 @@ enum side { SOURCE, DESTINATION };
 
 static __always_inline __u32 checksum_offset(const struct packet *pkt)
 {
-	return pkt->l4 + (pkt->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
-							 offsetof(struct udphdr, check));
+	return pkt->l4 +
+	       (pkt->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 }
 
 static __always_inline int rewrite_ipv4_address(struct __sk_buff *skb, const struct packet *pkt, enum side side,
@@ -34,8 +34,8 @@ static __always_inline int rewrite_ipv4_address(struct __sk_buff *skb, const str
 	__u32 field = side == SOURCE ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr);
 
 	return bpf_l4_csum_replace(skb, checksum_offset(pkt), from, to, flags | BPF_F_PSEUDO_HDR | sizeof(to)) ?:
-	       bpf_l3_csum_replace(skb, pkt->l3 + offsetof(struct iphdr, check), from, to, sizeof(to)) ?:
-	       bpf_skb_store_bytes(skb, pkt->l3 + field, &to, sizeof(to), 0);
+		       bpf_l3_csum_replace(skb, pkt->l3 + offsetof(struct iphdr, check), from, to, sizeof(to)) ?:
+		       bpf_skb_store_bytes(skb, pkt->l3 + field, &to, sizeof(to), 0);
 }
 
 static __always_inline int rewrite_ipv6_address(struct __sk_buff *skb, const struct packet *pkt, enum side side,
@@ -48,7 +48,7 @@ static __always_inline int rewrite_ipv6_address(struct __sk_buff *skb, const str
 	if (csum_knows_ipv6)
 		flags |= CSUM_IPV6;
 	return bpf_l4_csum_replace(skb, checksum_offset(pkt), 0, difference, flags | BPF_F_PSEUDO_HDR) ?:
-	       bpf_skb_store_bytes(skb, pkt->l3 + field, to, sizeof(*to), 0);
+		       bpf_skb_store_bytes(skb, pkt->l3 + field, to, sizeof(*to), 0);
 }
 
 /* Returns false where the kernel refused; the packet may be half changed then, and must be dropped. */

@@ -1,8 +1,8 @@
 /* Copyright The Sallyport Authors */
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which pod takes a new connection: the kernel's own socket tables say who is ready. No probe, no agent, no delay: a pod
- * is a candidate from the moment that its gateway calls listen() until it closes the listener or dies.
+ * Which pod takes a new connection: the kernel's own socket tables say who is ready. No probe, no agent, no delay: a
+ * pod is a candidate from the moment that its gateway calls listen() until it closes the listener or dies.
  */
 #ifndef SALLYPORT_SELECT_H
 #define SALLYPORT_SELECT_H
@@ -13,7 +13,6 @@
 /* net/tcp_states.h */
 #define TCP_STATE_ESTABLISHED 1
 #define TCP_STATE_LISTEN 10
-#define TCP_STATE_NEW_SYN_RECV 12
 
 static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, bool v6, const union address *source,
 					  be16 source_port, const union address *destination, be16 destination_port)
@@ -61,21 +60,21 @@ static __always_inline bool listens(struct __sk_buff *skb, bool v6, __u8 protoco
 	return listening;
 }
 
-/* Does the pod hold a connection with this very client? */
-static __always_inline bool holds_connection(struct __sk_buff *skb, const struct packet *pkt,
-					     const struct node_port_backend *backend)
+/* The state of the pod's socket for this very client; TCP_STATE_LISTEN or 0 where it has none of its own. */
+static __always_inline __u32 connection_state(struct __sk_buff *skb, const struct packet *pkt,
+					      const struct node_port_backend *backend)
 {
 	struct bpf_sock_tuple tuple;
 	struct bpf_sock *socket;
 	__u32 size = socket_tuple(&tuple, pkt->v6, &pkt->source, pkt->source_port, &backend->address, backend->port);
-	bool held;
+	__u32 state;
 
 	socket = bpf_skc_lookup_tcp(skb, &tuple, size, backend->netns, 0);
 	if (!socket)
-		return false;
-	held = socket->state != TCP_STATE_LISTEN;
+		return 0;
+	state = socket->state;
 	bpf_sk_release(socket);
-	return held;
+	return state;
 }
 
 /* splitmix64's finaliser (Steele, Lea, Flood 2014): every input bit reaches every output bit. */
@@ -159,9 +158,12 @@ static __always_inline __u32 find_connection(struct __sk_buff *skb, const struct
 					     const struct packet *pkt)
 {
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
+		__u32 state;
+
 		if (i >= port->count)
 			break;
-		if (holds_connection(skb, pkt, &port->backends[i]))
+		state = connection_state(skb, pkt, &port->backends[i]);
+		if (state && state != TCP_STATE_LISTEN)
 			return forget(skb, i);
 	}
 	return MAX_BACKENDS;

@@ -6,7 +6,6 @@
 #include "sallyport/wire.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <span>
 
@@ -20,8 +19,9 @@ template <std::size_t size>
 void store_text(char (&field)[size], const std::string& text, const char* what)
 {
     if (text.size() >= size)
-        throw Error(Code::invalid_environment, std::string(what) + " \"" + text.substr(0, 40) + "...\" is longer than the " +
-                                                   std::to_string(size - 1) + " bytes that an owner record holds");
+        throw Error(Code::invalid_environment, std::string(what) + " \"" + text.substr(0, 40) +
+                                                   "...\" is longer than the " + std::to_string(size - 1) +
+                                                   " bytes that an owner record holds");
     text.copy(field, text.size());
 }
 
@@ -33,6 +33,7 @@ abi::pod owner_record(const Binding& binding, std::uint64_t generation)
     record.netns_inode = binding.netns_identity.inode;
     record.netns = binding.netns_id;
     record.exposures = static_cast<__u32>(binding.exposures.size());
+    record.share = binding.share == Share::spread ? abi::SHARE_SPREAD : abi::SHARE_NEWEST;
     store_text(record.netns_path, binding.pod.netns, "the namespace's path");
     store_text(record.network, binding.pod.network, "the network's name");
     store_text(record.pod_namespace, binding.pod.pod_namespace, "the pod's namespace");
@@ -99,7 +100,8 @@ void Bindings::bind(const Binding& binding)
     for (const Exposure& exposure : binding.exposures) {
         auto taken = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
         const auto held = places(taken);
-        const bool replaces = std::any_of(held.begin(), held.end(), [&](const auto& place) { return mine && place.pod == mine->id; });
+        const bool replaces =
+            std::any_of(held.begin(), held.end(), [&](const auto& place) { return mine && place.pod == mine->id; });
         if (taken.count >= abi::MAX_BACKENDS && !replaces)
             throw Error(Code::port_taken, "node port " + exposure.node_port.to_string() + " has " +
                                               std::to_string(taken.count) +
@@ -125,39 +127,43 @@ void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Bind
         tables_.pod_exposures.put(exposure_key(record.id, i), {to_wire(exposure.node_port), to_wire(exposure.backend)});
     }
     for (const Exposure& exposure : binding.exposures)
-        tables_.backends.put(to_wire(exposure.backend), {record.id, binding.netns_id, 0});
+        tables_.backends.put(to_wire(exposure.backend), {record.id, record.netns, 0});
     for (const Exposure& exposure : binding.exposures)
-        claim(exposure, record.id, binding.netns_id, binding.share);
+        claim({to_wire(exposure.node_port), to_wire(exposure.backend)}, record);
 }
 
-void Bindings::claim(const Exposure& exposure, std::uint64_t generation, std::uint32_t netns_id, Share share)
+void Bindings::claim(const abi::pod_exposure& exposure, const abi::pod& record)
 {
-    const abi::endpoint key = to_wire(exposure.node_port);
-    if (!tables_.traffic.find(key))
-        tables_.traffic.put(key, {});
+    if (!tables_.traffic.find(exposure.node_port))
+        tables_.traffic.put(exposure.node_port, {});
 
-    abi::node_port entry = tables_.node_ports.find(key).value_or(abi::node_port{});
-    std::memmove(entry.backends + 1, entry.backends, sizeof(entry.backends) - sizeof(entry.backends[0]));
-    entry.backends[0] = {to_wire(exposure.backend.address), generation, netns_id, to_wire(exposure.backend).port, 0};
-    entry.count++;
-    entry.share = share == Share::spread ? abi::SHARE_SPREAD : abi::SHARE_NEWEST;
-    tables_.node_ports.put(key, entry);
-}
-
-void Bindings::release(const abi::pod_exposure& exposure, std::uint64_t generation)
-{
     abi::node_port entry = tables_.node_ports.find(exposure.node_port).value_or(abi::node_port{});
+    if (entry.count >= abi::MAX_BACKENDS)
+        return;  // bind() has refused already; in repair() the pod must go without
+    entry.count++;
     const auto held = places(entry);
-    const auto rest =
-        std::remove_if(held.begin(), held.end(), [&](const auto& place) { return place.pod == generation; });
+    const auto younger_end =
+        std::find_if(held.begin(), held.end() - 1, [&](const auto& place) { return place.pod < record.id; });
+    std::move_backward(younger_end, held.end() - 1, held.end());
+    *younger_end = {exposure.backend.address, record.id, record.netns, exposure.backend.port, 0};
+    if (younger_end == held.begin())
+        entry.share = record.share;
+    tables_.node_ports.put(exposure.node_port, entry);
+}
+
+void Bindings::release(const abi::endpoint& node_port, const std::function<bool(const abi::node_port_backend&)>& goes)
+{
+    abi::node_port entry = tables_.node_ports.find(node_port).value_or(abi::node_port{});
+    const auto held = places(entry);
+    const auto rest = std::remove_if(held.begin(), held.end(), goes);
     const auto count = static_cast<__u32>(rest - held.begin());
     if (count == 0) {
-        tables_.node_ports.erase(exposure.node_port);
-        tables_.traffic.erase(exposure.node_port);  // also where a killed command left it alone
+        tables_.node_ports.erase(node_port);
+        tables_.traffic.erase(node_port);  // also where a killed command left it alone
     } else if (count < entry.count) {
         std::fill(rest, held.end(), abi::node_port_backend{});
         entry.count = count;
-        tables_.node_ports.put(exposure.node_port, entry);
+        tables_.node_ports.put(node_port, entry);
     }
 }
 
@@ -175,7 +181,8 @@ bool Bindings::unbind(const AttachmentId& id)
                 exposures.push_back(*exposure);
         });
     for (const abi::pod_exposure& exposure : exposures)
-        attempt(failures, [&] { release(exposure, record->id); });
+        attempt(failures,
+                [&] { release(exposure.node_port, [&](const auto& place) { return place.pod == record->id; }); });
     for (const abi::pod_exposure& exposure : exposures)
         attempt(failures, [&] {
             const auto backend = tables_.backends.find(exposure.backend);
@@ -193,6 +200,45 @@ bool Bindings::unbind(const AttachmentId& id)
     for (const std::string& failure : failures)
         list += (list.empty() ? "" : "; ") + failure;
     throw Error(Code::io_failure, "remove what container " + id.container_id + " held: " + list);
+}
+
+std::vector<abi::pod_exposure> Bindings::listed_exposures(const abi::pod& record) const
+{
+    std::vector<abi::pod_exposure> exposures;
+    for (__u32 i = 0; i < record.exposures; i++)
+        if (const auto exposure = tables_.pod_exposures.find(exposure_key(record.id, i)))
+            exposures.push_back(*exposure);
+    return exposures;
+}
+
+void Bindings::repair()
+{
+    abi::meta meta = tables_.meta.find(the_meta).value_or(abi::meta{});
+    std::map<std::uint64_t, abi::pod> whole;  // oldest first
+    for (const auto& [key, record] : tables_.pods.all()) {
+        meta.last_pod = std::max(meta.last_pod, record.id);
+        if (listed_exposures(record).size() == record.exposures)
+            whole.emplace(record.id, record);
+        else
+            tables_.pods.erase(key);
+    }
+    tables_.meta.put(the_meta, meta);
+
+    for (const auto& [key, exposure] : tables_.pod_exposures.all())
+        if (!whole.contains(key.pod))
+            tables_.pod_exposures.erase(key);
+    for (const auto& [key, backend] : tables_.backends.all())
+        if (!whole.contains(backend.pod))
+            tables_.backends.erase(key);
+    for (const auto& [key, entry] : tables_.node_ports.all())
+        release(key, [&](const auto& place) { return !whole.contains(place.pod); });
+    for (const auto& [generation, record] : whole)
+        for (const abi::pod_exposure& exposure : listed_exposures(record)) {
+            if (!tables_.backends.find(exposure.backend))
+                tables_.backends.put(exposure.backend, {generation, record.netns, 0});
+            release(exposure.node_port, [&](const auto& place) { return place.pod == record.id; });
+            claim(exposure, record);
+        }
 }
 
 std::optional<abi::pod> Bindings::find_pod(const AttachmentId& id) const
@@ -218,7 +264,8 @@ std::vector<NodePortEntry> Bindings::node_ports() const
 {
     std::vector<NodePortEntry> entries;
     for (auto& [key, value] : tables_.node_ports.all()) {
-        NodePortEntry entry{node_port_from_wire(key), value.share == abi::SHARE_SPREAD ? Share::spread : Share::newest, {}};
+        NodePortEntry entry{
+            node_port_from_wire(key), value.share == abi::SHARE_SPREAD ? Share::spread : Share::newest, {}};
         abi::node_port copy = value;
         for (const abi::node_port_backend& place : places(copy)) {
             abi::endpoint endpoint{};
@@ -238,9 +285,9 @@ std::vector<Exposure> Bindings::exposures_of(const AttachmentId& id) const
 {
     std::vector<Exposure> exposures;
     const auto record = find_pod(id);
-    for (__u32 i = 0; record && i < record->exposures; i++)
-        if (const auto found = tables_.pod_exposures.find(exposure_key(record->id, i)))
-            exposures.push_back({node_port_from_wire(found->node_port), backend_from_wire(found->backend)});
+    if (record)
+        for (const abi::pod_exposure& exposure : listed_exposures(*record))
+            exposures.push_back({node_port_from_wire(exposure.node_port), backend_from_wire(exposure.backend)});
     return exposures;
 }
 
@@ -275,19 +322,6 @@ std::vector<Holder> Bindings::holders() const
             if (const auto pod = by_generation.find(backend.generation); pod != by_generation.end())
                 holders.push_back({entry.node_port, pod->second.id, pod->second.pod_namespace, pod->second.pod()});
     return holders;
-}
-
-std::vector<BoundPod> forget_vanished_pods(
-    Bindings& bindings, const std::function<std::optional<NetnsIdentity>(const std::filesystem::path&)>& identify)
-{
-    std::vector<BoundPod> vanished;
-    for (const BoundPod& pod : bindings.pods()) {
-        if (identify(pod.netns) == pod.netns_identity)
-            continue;
-        bindings.unbind(pod.id);
-        vanished.push_back(pod);
-    }
-    return vanished;
 }
 
 }  // namespace sallyport

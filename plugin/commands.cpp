@@ -14,6 +14,7 @@
 #include "sallyport/os/netns.hpp"
 #include "sallyport/os/process.hpp"
 #include "sallyport/policy.hpp"
+#include "sallyport/vanished.hpp"
 
 #include <algorithm>
 #include <set>
@@ -50,11 +51,10 @@ void refuse_host_processes(const std::vector<Exposure>& wanted)
     const auto process = find_socket_owner(cut_off->inode);
     const std::string who = process ? "process " + process->name + " (pid " + std::to_string(process->pid) + ")"
                                     : "a process that isn't visible from here";
-    throw Error(Code::port_taken,
-                "node port " + std::to_string(number(cut_off->port)) + "/" + std::string(name(cut_off->protocol)) +
-                    " is taken: " + who + " listens on " + bracketed(cut_off->address) + ":" +
-                    std::to_string(number(cut_off->port)) +
-                    " of the node; stop it, choose another port, or set `reservePorts` to false");
+    throw Error(Code::port_taken, "node port " + std::to_string(number(cut_off->port)) + "/" +
+                                      std::string(name(cut_off->protocol)) + " is taken: " + who + " listens on " +
+                                      bracketed(cut_off->address) + ":" + std::to_string(number(cut_off->port)) +
+                                      " of the node; stop it, choose another port, or set `reservePorts` to false");
 }
 
 void log_vanished(const std::vector<BoundPod>& pods)
@@ -99,15 +99,17 @@ std::string add(const Request& request)
 {
     const Config config = parse_config(request.config);
     if (!config.prev_result)
-        throw Error(Code::invalid_network_config,
-                    "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
+        throw Error(
+            Code::invalid_network_config,
+            "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
     const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
     if (wishes.empty())
         return config.prev_result->text;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
 
     log_to(config.log);
     if (config.fast_path)
-        throw Error(Code::invalid_network_config, "/fastPath is true, which this version of Sallyport doesn't serve; remove it");
+        throw Error(Code::invalid_network_config,
+                    "/fastPath is true, which this version of Sallyport doesn't serve; remove it");
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);

@@ -11,7 +11,8 @@
 
 namespace sallyport {
 
-std::vector<Device> outside_devices(const std::optional<std::vector<std::string>>& patterns, const std::vector<Device>& devices)
+std::vector<Device> outside_devices(const std::optional<std::vector<std::string>>& patterns,
+                                    const std::vector<Device>& devices)
 {
     const auto wanted = [&](const Device& device) {
         if (!patterns)

@@ -13,5 +13,6 @@ int main(int argc, char** argv)
         const char* value = std::getenv(name.c_str());
         return value ? std::optional<std::string>(value) : std::nullopt;
     };
-    return sallyport::run({{argv + 1, argv + argc}, getenv, std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1});
+    return sallyport::run(
+        {{argv + 1, argv + argc}, getenv, std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1});
 }

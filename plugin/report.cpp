@@ -9,8 +9,8 @@ namespace sallyport {
 
 namespace {
 
-PodReport report_pod(const Datapath& datapath, const NodePortBackend& backend, const std::map<std::uint64_t, BoundPod>& pods,
-                     const FlowCount& flows, const NodePort& node_port)
+PodReport report_pod(const Datapath& datapath, const NodePortBackend& backend,
+                     const std::map<std::uint64_t, BoundPod>& pods, const FlowCount& flows, const NodePort& node_port)
 {
     PodReport report;
     report.backend = backend.backend;
@@ -44,7 +44,9 @@ void explain(std::vector<PodReport>& pods, Share share)
 Rates rates_between(const Traffic& before, const Traffic& after, std::chrono::milliseconds interval)
 {
     const double seconds = std::chrono::duration<double>(interval).count();
-    const auto rate = [&](std::uint64_t from, std::uint64_t to) { return to > from ? static_cast<double>(to - from) / seconds : 0; };
+    const auto rate = [&](std::uint64_t from, std::uint64_t to) {
+        return to > from ? static_cast<double>(to - from) / seconds : 0;
+    };
     return {rate(before.connections, after.connections), rate(before.bytes_from_client, after.bytes_from_client),
             rate(before.bytes_from_pod, after.bytes_from_pod)};
 }

@@ -36,9 +36,10 @@ struct Wishes
     bool empty() const { return expose.empty() && port_mappings.empty(); }
 };
 
-/// Reads our annotations among all of the pod's, and the port mappings. Throws Error(bad_annotation); the message quotes the
-/// value and points at the place. An unknown key below `sallyport.dev/` is refused too: it is a typing error that would
-/// otherwise show only in traffic that doesn't come.
-Wishes parse_wishes(const std::map<std::string, std::string>& annotations, const std::vector<PortMapping>& port_mappings);
+/// Reads our annotations among all of the pod's, and the port mappings. Throws Error(bad_annotation); the message
+/// quotes the value and points at the place. An unknown key below `sallyport.dev/` is refused too: it is a typing error
+/// that would otherwise show only in traffic that doesn't come.
+Wishes parse_wishes(const std::map<std::string, std::string>& annotations,
+                    const std::vector<PortMapping>& port_mappings);
 
 }  // namespace sallyport

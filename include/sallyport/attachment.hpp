@@ -18,7 +18,7 @@ struct Attachment
     std::string network;
     std::string pod_namespace;
     std::string pod_name;
-    std::string netns;             ///< path
+    std::string netns;  ///< path
     std::optional<Address> v4;
     std::optional<Address> v6;
 
@@ -26,8 +26,8 @@ struct Attachment
     std::string pod() const;
 };
 
-/// Finds the pod's interface in the previous result by name and `sandbox`, never by position, and its first address of each
-/// family. Throws Error(invalid_network_config) where the result has no such interface or address.
+/// Finds the pod's interface in the previous result by name and `sandbox`, never by position, and its first address of
+/// each family. Throws Error(invalid_network_config) where the result has no such interface or address.
 Attachment resolve_attachment(const Request& request, const std::string& network, const PrevResult& prev_result);
 
 }  // namespace sallyport

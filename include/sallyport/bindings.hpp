@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which pod holds which node ports: the bookkeeping over the tables. Every entry names its owner. An owner record is
-// written before anything else of its pod and removed after everything else, and node ports are written last and removed
-// first; so whoever is killed in between leaves what is complete, harmless, and found by the next unbind().
+// written before anything else of its pod and removed after everything else, and node ports are written last and
+// removed first; so whoever is killed in between leaves what is complete, harmless, and found by the next unbind().
 //
 // Whoever changes bindings holds the lock (FileLock). Nothing here attaches programs or looks at devices.
 #pragma once
@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,13 +67,17 @@ class Bindings
 public:
     explicit Bindings(BindingTables tables) : tables_(tables) {}
 
-    /// Replaces whatever the attachment held. Throws Error: port_taken where a node port has its MAX_BACKENDS pods already,
-    /// invalid_environment where a name is too long for the record; nothing is changed then.
+    /// Replaces whatever the attachment held. Throws Error: port_taken where a node port has its MAX_BACKENDS pods
+    /// already, invalid_environment where a name is too long for the record; nothing is changed then.
     void bind(const Binding& binding);
 
-    /// Removes everything that the attachment holds; false if it held nothing. Goes on past failures and then throws one
-    /// Error that lists them.
+    /// Removes everything that the attachment holds; false if it held nothing. Goes on past failures and then throws
+    /// one Error that lists them.
     bool unbind(const AttachmentId& id);
+
+    /// Makes the tables agree again after one was lost: what has no whole owner record goes, what an owner record lists
+    /// and is missing comes back.
+    void repair();
 
     bool knows(const AttachmentId& id) const;  ///< is there an owner record?
 
@@ -80,8 +85,8 @@ public:
     std::vector<NodePortEntry> node_ports() const;
     std::vector<Exposure> exposures_of(const AttachmentId& id) const;
 
-    /// Is every exposure of the attachment in force: its backend and its place at the node port? Returns what is missing, in
-    /// words.
+    /// Is every exposure of the attachment in force: its backend and its place at the node port? Returns what is
+    /// missing, in words.
     std::vector<std::string> missing_of(const AttachmentId& id) const;
 
     /// Who holds the given ports, at any address.
@@ -90,16 +95,11 @@ public:
 private:
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;
     void write(const abi::pod_key& key, const abi::pod& record, const Binding& binding);
-    void claim(const Exposure& exposure, std::uint64_t generation, std::uint32_t netns_id, Share share);
-    void release(const abi::pod_exposure& exposure, std::uint64_t generation);
+    std::vector<abi::pod_exposure> listed_exposures(const abi::pod& record) const;
+    void claim(const abi::pod_exposure& exposure, const abi::pod& record);
+    void release(const abi::endpoint& node_port, const std::function<bool(const abi::node_port_backend&)>& goes);
 
     BindingTables tables_;
 };
-
-/// Removes the pods whose namespace is gone: killed nodes and runtimes don't call DEL. `identify` tells what a path leads to
-/// now. Returns the pods removed.
-std::vector<BoundPod> forget_vanished_pods(
-    Bindings& bindings,
-    const std::function<std::optional<NetnsIdentity>(const std::filesystem::path&)>& identify = identify_netns);
 
 }  // namespace sallyport

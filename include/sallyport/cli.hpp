@@ -19,8 +19,8 @@ struct StatusOptions
     bool json = false;
 };
 
-/// Prints each node port with its pods, which one takes new connections and why, flows and rates. Takes half a second: rates
-/// are the difference of two looks.
+/// Prints each node port with its pods, which one takes new connections and why, flows and rates. Takes half a second:
+/// rates are the difference of two looks.
 void print_status(const StatusOptions& options, const Environment& environment);
 
 }  // namespace sallyport

@@ -1,7 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The CNI protocol's commands (specification 1.1.0). Each reads as what it does; each throws Error, and run() answers it.
+// The CNI protocol's commands (specification 1.1.0). Each reads as what it does; each throws Error, and run() answers
+// it.
 #pragma once
 
 #include "sallyport/cni/request.hpp"
@@ -22,8 +23,8 @@ void check(const Request& request);
 /// Removes what the network's attachments hold that aren't in the list of the valid ones.
 void gc(const Request& request);
 
-/// Could an ADD be served? Our configuration must be right; everything else concerns gateway pods alone, and would make the
-/// whole node NotReady.
+/// Could an ADD be served? Our configuration must be right; everything else concerns gateway pods alone, and would make
+/// the whole node NotReady.
 void status(const Request& request);
 
 /// The versions that we speak, for stdout.

@@ -1,8 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The network configuration that the runtime hands us on stdin, checked and typed. Refuses what it doesn't know; decides
-// nothing.
+// The network configuration that the runtime hands us on stdin, checked and typed. Refuses what it doesn't know;
+// decides nothing.
 #pragma once
 
 #include "sallyport/address.hpp"
@@ -111,8 +111,8 @@ struct Config : BaseConfig
 /// The version and nothing else, so that an error can be answered in the caller's version: "" if `text` has none.
 std::string cni_version_of(std::string_view text) noexcept;
 
-/// Throws Error: decoding_failure for what isn't a JSON object, incompatible_version, unsupported_field for a key we don't
-/// have, invalid_network_config for anything else that is wrong; the message holds the JSON pointer.
+/// Throws Error: decoding_failure for what isn't a JSON object, incompatible_version, unsupported_field for a key we
+/// don't have, invalid_network_config for anything else that is wrong; the message holds the JSON pointer.
 Config parse_config(std::string_view text);
 
 /// For DEL and GC, which must work whatever became of the other keys: reads and checks only BaseConfig's.

@@ -60,8 +60,8 @@ public:
     Bindings& bindings();
     const Bindings& bindings() const;
 
-    /// Makes the node's addresses and the configured ones, and no others, the ones that we answer on. Without `configured`,
-    /// those of the last call stay.
+    /// Makes the node's addresses and the configured ones, and no others, the ones that we answer on. Without
+    /// `configured`, those of the last call stay.
     void follow_addresses(const std::vector<Address>& of_node, const std::optional<std::vector<Prefix>>& configured);
     std::vector<Prefix> addresses() const;
 

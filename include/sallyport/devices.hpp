@@ -13,8 +13,9 @@
 
 namespace sallyport {
 
-/// `patterns` is the configuration's `devices`; nullopt ("auto") stands for every device with a default route, or that stands
-/// in a network of its own. Never the loopback. Throws Error(node_lacks) where nothing is left.
-std::vector<Device> outside_devices(const std::optional<std::vector<std::string>>& patterns, const std::vector<Device>& devices);
+/// `patterns` is the configuration's `devices`; nullopt ("auto") stands for every device with a default route, or that
+/// stands in a network of its own. Never the loopback. Throws Error(node_lacks) where nothing is left.
+std::vector<Device> outside_devices(const std::optional<std::vector<std::string>>& patterns,
+                                    const std::vector<Device>& devices);
 
 }  // namespace sallyport

@@ -17,7 +17,8 @@ namespace {
 
 constexpr int wrong_arguments = 2;
 
-constexpr const char* footer = R"(As a CNI plugin, sallyport is called by the container runtime with CNI_COMMAND set; it stands
+constexpr const char* footer =
+    R"(As a CNI plugin, sallyport is called by the container runtime with CNI_COMMAND set; it stands
 after the primary plugin in the conflist. Pods ask for node ports in annotations:
 
   sallyport.dev/expose: "80:9080, 443:9443"
@@ -40,7 +41,8 @@ int run_tool(const Environment& environment)
     app.require_subcommand(1);
 
     StatusOptions status_options;
-    CLI::App* const status = app.add_subcommand("status", "node ports, their pods, who takes new connections and why, flows, rates");
+    CLI::App* const status =
+        app.add_subcommand("status", "node ports, their pods, who takes new connections and why, flows, rates");
     status->add_flag("--json", status_options.json, "print JSON");
     status->add_option("--bpffs", status_options.bpffs, "where the BPF file system is mounted")->capture_default_str();
     CLI::App* const version_command = app.add_subcommand("version", "version, ABI version, commit");

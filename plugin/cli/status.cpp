@@ -21,10 +21,15 @@ constexpr std::chrono::milliseconds rate_interval{500};
 
 ordered_json to_json(const PodReport& pod)
 {
-    return {{"namespace", pod.pod_namespace}, {"pod", pod.pod},
-            {"containerID", pod.container_id}, {"address", pod.backend.address.to_string()},
-            {"containerPort", number(pod.backend.port)}, {"listening", pod.listening},
-            {"takesNew", pod.takes_new}, {"why", pod.why}, {"flows", pod.flows}};
+    return {{"namespace", pod.pod_namespace},
+            {"pod", pod.pod},
+            {"containerID", pod.container_id},
+            {"address", pod.backend.address.to_string()},
+            {"containerPort", number(pod.backend.port)},
+            {"listening", pod.listening},
+            {"takesNew", pod.takes_new},
+            {"why", pod.why},
+            {"flows", pod.flows}};
 }
 
 ordered_json to_json(const NodePortReport& port)
@@ -48,7 +53,8 @@ ordered_json to_json(const NodePortReport& port)
 
 ordered_json to_json(const NodeReport& report)
 {
-    ordered_json json{{"nodePorts", ordered_json::array()}, {"devices", report.devices}, {"addresses", ordered_json::array()}};
+    ordered_json json{
+        {"nodePorts", ordered_json::array()}, {"devices", report.devices}, {"addresses", ordered_json::array()}};
     for (const NodePortReport& port : report.node_ports)
         json["nodePorts"].push_back(to_json(port));
     for (const Prefix& prefix : report.addresses)
@@ -82,7 +88,8 @@ Row row_of(const NodePortReport& port, const PodReport& pod, bool first)
             pod.why,
             std::to_string(pod.flows),
             first ? fmt::format("{:.0f}/s", port.rates.connections) : "",
-            first ? human_rate(port.rates.bytes_from_client) + " in, " + human_rate(port.rates.bytes_from_pod) + " out" : ""};
+            first ? human_rate(port.rates.bytes_from_client) + " in, " + human_rate(port.rates.bytes_from_pod) + " out"
+                  : ""};
 }
 
 constexpr std::size_t takes_new_column = 4;
@@ -91,7 +98,8 @@ constexpr const char* yellow = "\x1b[33m";
 constexpr const char* bold = "\x1b[1m";
 constexpr const char* plain = "\x1b[0m";
 
-void print_row(const Row& row, const std::array<std::size_t, 9>& widths, const char* colour_of_row, bool terminal, std::ostream& out)
+void print_row(const Row& row, const std::array<std::size_t, 9>& widths, const char* colour_of_row, bool terminal,
+               std::ostream& out)
 {
     std::string line;
     for (std::size_t i = 0; i < row.size(); i++) {
@@ -115,8 +123,9 @@ void print_table(const NodeReport& report, bool terminal, std::ostream& out)
 
     std::array<std::size_t, 9> widths{};
     for (std::size_t i = 0; i < widths.size(); i++)
-        widths[i] = std::accumulate(rows.begin(), rows.end(), header[i].size(),
-                                    [&](std::size_t widest, const Row& row) { return std::max(widest, row[i].size()); });
+        widths[i] =
+            std::accumulate(rows.begin(), rows.end(), header[i].size(),
+                            [&](std::size_t widest, const Row& row) { return std::max(widest, row[i].size()); });
     print_row(header, widths, bold, terminal, out);
     for (const Row& row : rows)
         print_row(row, widths, "", terminal, out);

@@ -9,7 +9,10 @@
 
 #include <bpf/bpf.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -61,10 +64,14 @@ public:
         std::vector<Key> keys(batch);
         std::vector<Value> values(batch);
         std::vector<std::pair<Key, Value>> entries;
-        __u64 cursor = 0;  // opaque to us; a hash table's is 4 bytes
+        // Opaque to us: 4 bytes for a hash table, but a whole key for a trie.
+        alignas(8) std::array<std::byte, std::max(sizeof(Key), sizeof(__u64))> cursor{};
         for (bool first = true, last = false; !last; first = false) {
             __u32 count = batch;
-            if (bpf_map_lookup_batch(fd_, first ? nullptr : &cursor, &cursor, keys.data(), values.data(), &count, nullptr) != 0) {
+            if (bpf_map_lookup_batch(fd_, first ? nullptr : cursor.data(), cursor.data(), keys.data(), values.data(),
+                                     &count, nullptr) != 0) {
+                if (first && errno == kernel_enotsupp)
+                    return one_by_one();
                 if (errno != ENOENT)
                     throw_table_error("list", name_, errno);
                 last = true;
@@ -76,6 +83,19 @@ public:
     }
 
 private:
+    /// include/linux/errno.h of the kernel: "operation is not supported", as tries without batches say it (5.10).
+    static constexpr int kernel_enotsupp = 524;
+
+    std::vector<std::pair<Key, Value>> one_by_one() const
+    {
+        std::vector<std::pair<Key, Value>> entries;
+        Key key{};
+        for (const Key* previous = nullptr; bpf_map_get_next_key(fd_, previous, &key) == 0; previous = &key)
+            if (const auto value = find(key))
+                entries.emplace_back(key, *value);
+        return entries;
+    }
+
     int fd_;
     std::string name_;
 };

@@ -102,8 +102,11 @@ Datapath Datapath::open(const Paths& paths, const FlowCapacity& flows)
 {
     const StateDir dir(paths.bpffs);
     dir.create();
-    ensure_programs(dir, flows);
-    return Datapath(std::make_unique<State>(dir));
+    const bool fresh = ensure_programs(dir, flows);
+    auto state = std::make_unique<State>(dir);
+    if (fresh)
+        state->bindings.repair();  // a table may have been lost
+    return Datapath(std::move(state));
 }
 
 std::optional<Datapath> Datapath::find(const Paths& paths)
@@ -136,7 +139,8 @@ const Bindings& Datapath::bindings() const
     return state_->bindings;
 }
 
-void Datapath::follow_addresses(const std::vector<Address>& of_node, const std::optional<std::vector<Prefix>>& configured)
+void Datapath::follow_addresses(const std::vector<Address>& of_node,
+                                const std::optional<std::vector<Prefix>>& configured)
 {
     std::map<Prefix, __u32> wanted;
     for (const Prefix& prefix : configured.value_or(std::vector<Prefix>{}))
@@ -187,7 +191,8 @@ bool Datapath::listens(const Backend& backend, std::uint32_t netns_id) const
     const UniqueFd program = open_pinned(state_->dir.program("ask_listener"));
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &question, .data_size_in = sizeof question);
     if (!program || bpf_prog_test_run_opts(program.get(), &options) != 0)
-        throw Error(Code::io_failure, "ask the kernel who listens on " + backend.to_string() + ": " + errno_text(errno));
+        throw Error(Code::io_failure,
+                    "ask the kernel who listens on " + backend.to_string() + ": " + errno_text(errno));
     return options.retval == 1;
 }
 

@@ -23,10 +23,11 @@ namespace sallyport {
 
 namespace {
 
-// Of one priority and protocol, the kernel runs the newest filter first. At Cilium's own priority, under a handle of our
-// own, we run before it and stay there when it replaces its handle 1.
+// Of one priority and protocol, the kernel runs the newest filter first. At Cilium's own priority, under a handle of
+// our own, we run before it and stay there when it replaces its handle 1.
 constexpr __u32 filter_priority = 1;
-constexpr __u32 filter_handle = 0x5a11;
+// Two handles, so that ours can be added anew at the head before the older one goes.
+constexpr std::array<__u32, 2> filter_handles{0x5a11, 0x5a12};
 
 constexpr std::array directions{Direction::ingress, Direction::egress};
 
@@ -74,6 +75,30 @@ bpf_tc_hook clsact_hook(int ifindex, Direction direction)
     hook.ifindex = ifindex;
     hook.attach_point = direction == Direction::ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
     return hook;
+}
+
+/// Our filter on a device.
+struct Filter
+{
+    __u32 handle = 0;
+    __u32 program = 0;  ///< id
+};
+
+std::vector<Filter> find_filters(const bpf_tc_hook& hook)
+{
+    std::vector<Filter> found;
+    for (const __u32 handle : filter_handles) {
+        LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = filter_priority);
+        if (bpf_tc_query(&hook, &options) == 0)
+            found.push_back({handle, options.prog_id});
+    }
+    return found;
+}
+
+void remove_filter(const bpf_tc_hook& hook, __u32 handle)
+{
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = filter_priority);
+    bpf_tc_detach(&hook, &options);  // fails where the device, or the filter, is gone: as wanted
 }
 
 /// The id of a program; 0 where the kernel doesn't say.
@@ -129,8 +154,10 @@ void Hooks::attach(const Device& device, Direction direction) const
     try {
         const UniqueFd program = pinned_program(direction);
         const __u32 running = attached_program(device.ifindex, direction);
-        if (running == program_id(program.get()))
-            return;
+        std::error_code ignored;
+        const bool by_link = std::filesystem::exists(state_.links() / pin_name(device.ifindex, direction), ignored);
+        if (by_link && running == program_id(program.get()))
+            return;  // a filter is always added anew: others may have come before it
         if (running == 0)
             leave(pin_name(device.ifindex, direction));  // a pin of this name belongs to a device that is gone
         if (!attach_tcx(device, direction, program.get()))
@@ -146,7 +173,8 @@ UniqueFd Hooks::pinned_program(Direction direction) const
     const auto path = state_.program("node_" + name_of(direction));
     UniqueFd program = open_pinned(path);
     if (!program)
-        throw Error(Code::io_failure, "open " + path.string() + ": it isn't there; the next ADD of a gateway pod makes it anew");
+        throw Error(Code::io_failure,
+                    "open " + path.string() + ": it isn't there; the next ADD of a gateway pod makes it anew");
     return program;
 }
 
@@ -173,14 +201,19 @@ void Hooks::attach_filter(const Device& device, Direction direction, int program
 {
     bpf_tc_hook hook = clsact_hook(device.ifindex, direction);
     if (const int error = bpf_tc_hook_create(&hook); error != 0 && error != -EEXIST)
-        throw Error(Code::node_lacks,
-                    "make clsact: " + errno_text(-error) + "; the kernel needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF");
+        throw Error(Code::node_lacks, "make clsact: " + errno_text(-error) +
+                                          "; the kernel needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF");
     // The pin is a note that we were here, and so comes first: DEL looks for it.
     pin(program, state_.filters() / pin_name(device.ifindex, direction));
-    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program, .flags = BPF_TC_F_REPLACE, .handle = filter_handle,
-                .priority = filter_priority);
+    const auto older = find_filters(hook);
+    const bool first_is_free = older.empty() || older.front().handle != filter_handles[0];
+    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program, .flags = BPF_TC_F_REPLACE,
+                .handle = filter_handles[first_is_free ? 0 : 1], .priority = filter_priority);
     if (const int error = bpf_tc_attach(&hook, &options); error != 0)
         throw Error(Code::node_lacks, "add a tc filter: " + errno_text(-error));
+    for (const Filter& filter : older)
+        if (filter.handle != options.handle)
+            remove_filter(hook, filter.handle);
 }
 
 /// The id of the program that runs there by our doing; 0 where none does.
@@ -196,9 +229,8 @@ __u32 Hooks::attached_program(int ifindex, Direction direction) const
     }
     if (!open_pinned(state_.filters() / name))
         return 0;
-    const bpf_tc_hook hook = clsact_hook(ifindex, direction);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = filter_handle, .priority = filter_priority);
-    return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
+    const auto filters = find_filters(clsact_hook(ifindex, direction));
+    return filters.empty() ? 0 : filters.front().program;
 }
 
 void Hooks::leave(const std::string& name) const
@@ -207,11 +239,14 @@ void Hooks::leave(const std::string& name) const
     std::error_code error;
     if (place && std::filesystem::exists(state_.filters() / name, error)) {
         const bpf_tc_hook hook = clsact_hook(place->ifindex, place->direction);
-        LIBBPF_OPTS(bpf_tc_opts, options, .handle = filter_handle, .priority = filter_priority);
-        bpf_tc_detach(&hook, &options);  // fails where the device, or the filter, is gone: as wanted
+        for (const Filter& filter : find_filters(hook))
+            remove_filter(hook, filter.handle);
         std::filesystem::remove(state_.filters() / name, error);
     }
-    std::filesystem::remove(state_.links() / name, error);  // the last reference: the kernel detaches
+    // Detached by name: left to the last reference, the kernel would do it some time after we have answered.
+    if (const UniqueFd link = open_pinned(state_.links() / name))
+        bpf_link_detach(link.get());
+    std::filesystem::remove(state_.links() / name, error);
 }
 
 std::vector<std::string> Hooks::missing(const std::vector<Device>& devices) const
@@ -250,7 +285,8 @@ std::vector<Device> devices_of_cilium(const std::vector<Device>& devices)
     // Kernel names are cut at 15 characters; below tcx the device's name follows.
     const auto runs_cilium = [](const Device& device) {
         const auto ids = ingress_programs(device.ifindex);
-        return std::any_of(ids.begin(), ids.end(), [](__u32 id) { return program_name(id).starts_with("cil_from_netdev"); });
+        return std::any_of(ids.begin(), ids.end(),
+                           [](__u32 id) { return program_name(id).starts_with("cil_from_netdev"); });
     };
     std::vector<Device> found;
     std::copy_if(devices.begin(), devices.end(), std::back_inserter(found), runs_cilium);

@@ -1,8 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Our two programs on the outside devices: tcx at the head of the chain (kernel 6.6), before Cilium's; below that a tc filter
-// at clsact. Never destroys a clsact: others may have come to use it.
+// Our two programs on the outside devices: tcx at the head of the chain (kernel 6.6), before Cilium's; below that a tc
+// filter at clsact. Never destroys a clsact: others may have come to use it.
 #pragma once
 
 #include "state_dir.hpp"
@@ -23,8 +23,8 @@ class Hooks
 public:
     explicit Hooks(StateDir state) : state_(std::move(state)) {}
 
-    /// Makes these devices run the programs that are pinned now, and no others. Where programs of another build run, they are
-    /// replaced in place, traffic flowing.
+    /// Makes these devices run the programs that are pinned now, and no others. Where programs of another build run,
+    /// they are replaced in place, traffic flowing.
     void follow(const std::vector<Device>& devices) const;
 
     /// Where our pinned programs should run and don't: "ingress of eth0".
@@ -46,6 +46,5 @@ private:
 
     StateDir state_;
 };
-
 
 }  // namespace sallyport

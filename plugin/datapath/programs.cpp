@@ -33,6 +33,9 @@ int keep_libbpf_message(libbpf_print_level level, const char* format, va_list ar
     return length;
 }
 
+/// Set before main(): the first libbpf call of a command isn't always ours to know.
+[[maybe_unused]] const libbpf_print_fn_t libbpf_default_print = libbpf_set_print(keep_libbpf_message);
+
 [[noreturn]] void refused(const std::string& action, int error)
 {
     std::string advice = "the log at level debug says more";
@@ -71,7 +74,8 @@ bool kernel_csum_knows_ipv6()
     return error == 0 && options.retval == 1;
 }
 
-/// The capacity that the table has, where it is pinned already: a change of configuration takes effect when it is made anew.
+/// The capacity that the table has, where it is pinned already: a change of configuration takes effect when it is made
+/// anew.
 __u32 capacity_of(const std::filesystem::path& pinned, __u32 configured)
 {
     const UniqueFd fd = open_pinned(pinned);
@@ -100,9 +104,8 @@ Skeleton<::node> prepare(const StateDir& state, const FlowCapacity& flows)
 
 }  // namespace
 
-void ensure_programs(const StateDir& state, const FlowCapacity& flows)
+bool ensure_programs(const StateDir& state, const FlowCapacity& flows)
 {
-    libbpf_set_print(keep_libbpf_message);
     const __u64 hash = object_hash();
     if (const UniqueFd meta = open_pinned(state.map("meta"))) {
         const abi::meta found = read_meta(meta.get());
@@ -111,15 +114,15 @@ void ensure_programs(const StateDir& state, const FlowCapacity& flows)
                                               std::to_string(found.abi) + ", and this binary is of ABI " +
                                               std::to_string(SALLYPORT_ABI) +
                                               "; drain the node's gateway pods, then start them anew");
-        if (found.abi == SALLYPORT_ABI && found.programs == hash)
-            return;
+        if (found.abi == SALLYPORT_ABI && found.programs == hash && state.is_complete())
+            return false;
     }
 
     const Skeleton<::node> object = prepare(state, flows);
     if (::node::load(object.get()) != 0)
         refused("load the BPF programs into the kernel", errno);
     bpf_program* program = nullptr;
-    bpf_object__for_each_program (program, object->obj)
+    bpf_object__for_each_program(program, object->obj)
         pin(bpf_program__fd(program), state.program(bpf_program__name(program)));
 
     // Last: a command killed before this line leaves what the next one loads again.
@@ -129,6 +132,7 @@ void ensure_programs(const StateDir& state, const FlowCapacity& flows)
     meta.programs = hash;
     if (bpf_map_update_elem(fd, &the_meta, &meta, BPF_ANY) != 0)
         refused("write table meta", errno);
+    return true;
 }
 
 }  // namespace sallyport

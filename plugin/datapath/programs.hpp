@@ -10,9 +10,10 @@
 
 namespace sallyport {
 
-/// Makes sure that the pinned tables and programs are those of this binary. Programs of another build are replaced, tables
-/// are kept; hooks that run the older ones are then pointed to these by Hooks::follow.
-/// Throws Error(node_lacks) where the kernel refuses, or where the tables are those of an incompatible version.
-void ensure_programs(const StateDir& state, const FlowCapacity& flows);
+/// Makes sure that the pinned tables and programs are those of this binary. Programs of another build are replaced,
+/// tables are kept; hooks that run the older ones are then pointed to these by Hooks::follow. Returns true where
+/// anything was made. Throws Error(node_lacks) where the kernel refuses, or where the tables are those of an
+/// incompatible version.
+bool ensure_programs(const StateDir& state, const FlowCapacity& flows);
 
 }  // namespace sallyport

@@ -22,25 +22,37 @@ namespace {
 constexpr std::array tables{"meta",      "pods",      "pod_exposures",     "backends", "node_ports",
                             "addresses", "flows_new", "flows_established", "traffic",  "drops"};
 
+/// bpf/node.bpf.c
+constexpr std::array programs{"node_ingress", "node_egress", "ask_listener"};
+
+bool is_bpf_file_system(const fs::path& path) noexcept
+{
+    struct statfs file_system
+    {};
+    return statfs(path.c_str(), &file_system) == 0 && static_cast<unsigned long>(file_system.f_type) == BPF_FS_MAGIC;
+}
+
 }  // namespace
 
 bool StateDir::exists() const noexcept
 {
     std::error_code ignored;
-    return fs::exists(root_, ignored);
+    return is_bpf_file_system(root_.parent_path()) && fs::is_directory(root_, ignored);
 }
 
 bool StateDir::is_complete() const noexcept
 {
     std::error_code ignored;
-    return std::all_of(tables.begin(), tables.end(), [&](const char* table) { return fs::exists(map(table), ignored); });
+    return std::all_of(tables.begin(), tables.end(),
+                       [&](const char* table) { return fs::exists(map(table), ignored); }) &&
+           std::all_of(programs.begin(), programs.end(),
+                       [&](const char* name) { return fs::exists(program(name), ignored); });
 }
 
 void StateDir::create() const
 {
     const fs::path bpffs = root_.parent_path();
-    struct statfs file_system{};
-    if (statfs(bpffs.c_str(), &file_system) != 0 || static_cast<unsigned long>(file_system.f_type) != BPF_FS_MAGIC)
+    if (!is_bpf_file_system(bpffs))
         throw Error(Code::node_lacks, "no BPF file system is mounted at " + bpffs.string() +
                                           " (`findmnt -t bpf` shows where one is); mount it with `mount -t bpf bpf " +
                                           bpffs.string() + "` or set `bpffs` in the conflist");

@@ -27,9 +27,11 @@ public:
     std::filesystem::path links() const { return root_ / "links"; }
     std::filesystem::path filters() const { return root_ / "filters"; }
 
+    /// Is there a directory of ours on a BPF file system?
     bool exists() const noexcept;
 
-    /// Are all tables there? Not so where a command was killed while it made or removed them; no pod is bound then.
+    /// Are all tables and programs there? Not so where a command was killed while it made or removed them, or where
+    /// somebody else removed some.
     bool is_complete() const noexcept;
 
     /// Makes the directories. Throws Error(node_lacks) where <bpffs> isn't a mounted BPF file system.
