@@ -146,18 +146,18 @@ int node_ingress(struct __sk_buff *skb)
 	}
 
 	flow = find_flow_of_request(port, pkt, &key);
-	if (!flow)
-		return admit(skb, port, &node_port, pkt, false);
-	if (must_choose_anew(skb, pkt, flow, &key)) {
+	if (flow && !must_choose_anew(skb, pkt, flow, &key)) {
+		track(&key, flow, pkt, FROM_CLIENT);
+		count_packet(&node_port, skb, pkt, FROM_CLIENT);
+		return rewrite(skb, pkt, DESTINATION, &key.backend, key.backend_port) ? TCX_NEXT :
+											drop(DROP_REWRITE_FAILED);
+	}
+	if (flow) {
 		/* Left behind, it could be found before the new one, and take its packets to the old pod. */
 		bpf_map_delete_elem(&flows_established, &key);
 		bpf_map_delete_elem(&flows_new, &key);
-		return admit(skb, port, &node_port, pkt, true);
 	}
-
-	track(&key, flow, pkt, FROM_CLIENT);
-	count_packet(&node_port, skb, pkt, FROM_CLIENT);
-	return rewrite(skb, pkt, DESTINATION, &key.backend, key.backend_port) ? TCX_NEXT : drop(DROP_REWRITE_FAILED);
+	return admit(skb, port, &node_port, pkt, flow != NULL);
 }
 
 SEC("tcx/egress")

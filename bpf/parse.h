@@ -1,9 +1,8 @@
 /* Copyright The Sallyport Authors */
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From bytes to a struct packet. A cursor goes over the headers; every step checks its bounds, advances, and says which
- * protocol comes next. What we can't translate (fragments, other protocols, anything malformed) isn't parsed at all,
- * and so is never touched.
+ * From bytes to a struct packet. Every step checks its bounds and says which protocol comes next and where. What we
+ * can't translate (fragments, other protocols, anything malformed) isn't parsed at all, and so is never touched.
  */
 #ifndef SALLYPORT_PARSE_H
 #define SALLYPORT_PARSE_H
@@ -21,8 +20,11 @@
 
 #include "sallyport/abi.h"
 
-/* Longest headers that we read: Ethernet, IPv4 with all options (or IPv6 with some extensions), TCP without options. */
+/* What is read in place: Ethernet, IPv4 with all options or IPv6, TCP without options. */
 #define MAX_HEADERS (ETH_HLEN + 60 + sizeof(struct tcphdr))
+
+/* Where a transport header may begin: beyond all extension headers that anybody sends. */
+#define MAX_TRANSPORT_OFFSET 2047
 
 /* IPv6 extension headers before the transport header (RFC 8200, 4.1 names six kinds; each once, one twice). */
 #define MAX_EXTENSION_HEADERS 7
@@ -47,22 +49,12 @@ struct packet {
 	bool syn, ack, fin, rst;
 };
 
-struct cursor {
-	void *at;
-	void *end;
-	__u32 offset; /* of `at` in the skb */
-};
-
-/* The next `size` bytes as a header, or NULL where the packet ends before. Doesn't advance. */
-static __always_inline void *peek(const struct cursor *cursor, __u32 size)
+/* The `size` bytes at `offset`, or NULL where the packet's linear part ends before. */
+static __always_inline void *header_at(const struct __sk_buff *skb, __u32 offset, __u32 size)
 {
-	return cursor->at + size <= cursor->end ? cursor->at : NULL;
-}
+	void *header = (void *)(long)skb->data + offset;
 
-static __always_inline void advance(struct cursor *cursor, __u32 size)
-{
-	cursor->at += size;
-	cursor->offset += size;
+	return header + size <= (void *)(long)skb->data_end ? header : NULL;
 }
 
 static __always_inline union address v4_mapped(__be32 address)
@@ -85,65 +77,87 @@ static __always_inline union address v6_address(const struct in6_addr *in6)
 	return address;
 }
 
-/* Returns the transport protocol, or -1. */
-static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pkt)
+static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct iphdr *ip = peek(cursor, sizeof(*ip));
-	__u32 length;
+	struct iphdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
 
 	if (!ip || ip->version != 4 || ip->ihl < 5)
-		return -1;
+		return false;
 	if (ip->frag_off & bpf_htons(0x3fff))
-		return -1; /* a fragment, or the first of some */
+		return false; /* a fragment, or the first of some */
 
-	length = ip->ihl * 4;
-	pkt->v6 = false;
-	pkt->l3 = cursor->offset;
 	pkt->source = v4_mapped(ip->saddr);
 	pkt->destination = v4_mapped(ip->daddr);
-	advance(cursor, length);
-	return ip->protocol;
+	pkt->protocol = ip->protocol;
+	pkt->l4 = ETH_HLEN + ip->ihl * 4;
+	return true;
 }
 
-static __always_inline int parse_ipv6(struct cursor *cursor, struct packet *pkt)
+/*
+ * Goes from pkt->l4 on to the transport header. Offset and protocol are read from the map in each round: so the
+ * verifier sees the same state again, where pointers into the packet would make it follow every chain of headers.
+ */
+static __always_inline bool skip_extension_headers(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct ipv6hdr *ip = peek(cursor, sizeof(*ip));
-	__u8 next;
+	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
+		struct ipv6_rt_hdr extension; /* the others begin with the same two fields */
+		__u8 this = pkt->protocol;
+
+		if (this != IPV6_HOP_BY_HOP && this != IPV6_ROUTING && this != IPV6_DESTINATION_OPTIONS &&
+		    this != IPV6_AUTHENTICATION)
+			return true;
+		if (bpf_skb_load_bytes(skb, pkt->l4, &extension, sizeof(extension)))
+			return false;
+		if (this == IPV6_ROUTING && extension.segments_left)
+			return false; /* the destination is a waypoint, and not what the checksum covers */
+		/* RFC 4302, 2.2: AH alone counts its length in 4-byte words, less 2. */
+		pkt->l4 += this == IPV6_AUTHENTICATION ? (extension.hdrlen + 2) * 4 : (extension.hdrlen + 1) * 8;
+		pkt->protocol = extension.nexthdr;
+	}
+	return false;
+}
+
+static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct ipv6hdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
 
 	if (!ip || ip->version != 6)
-		return -1;
+		return false;
 
 	pkt->v6 = true;
-	pkt->l3 = cursor->offset;
 	pkt->source = v6_address(&ip->saddr);
 	pkt->destination = v6_address(&ip->daddr);
 	if (is_v4_mapped(&pkt->source) || is_v4_mapped(&pkt->destination))
-		return -1; /* never on a wire; in our tables it would stand for IPv4 */
-	next = ip->nexthdr;
-	advance(cursor, sizeof(*ip));
-
-	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
-		struct ipv6_rt_hdr *extension; /* the others begin with the same two fields */
-
-		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION_OPTIONS &&
-		    next != IPV6_AUTHENTICATION)
-			return next;
-		extension = peek(cursor, sizeof(*extension));
-		if (!extension)
-			return -1;
-		if (next == IPV6_ROUTING && extension->segments_left)
-			return -1; /* the destination is a waypoint, and not what the checksum covers */
-		/* RFC 4302, 2.2: AH alone counts its length in 4-byte words, less 2. */
-		advance(cursor,
-			next == IPV6_AUTHENTICATION ? (extension->hdrlen + 2) * 4 : (extension->hdrlen + 1) * 8);
-		next = extension->nexthdr;
-	}
-	return -1;
+		return false; /* never on a wire; in our tables it would stand for IPv4 */
+	pkt->protocol = ip->nexthdr;
+	pkt->l4 = ETH_HLEN + sizeof(*ip);
+	return skip_extension_headers(skb, pkt);
 }
 
-static __always_inline bool parse_tcp(struct cursor *cursor, struct packet *pkt)
+/* The same offset, with a bound that the verifier sees at this very place: kernel 6.1 loses sight of it over a spill.
+ */
+static __always_inline __u32 bounded(__u32 offset)
 {
-	struct tcphdr *tcp = peek(cursor, sizeof(*tcp));
+	asm volatile("%0 &= %1" : "+r"(offset) : "i"(MAX_TRANSPORT_OFFSET));
+	return offset;
+}
+
+/* The transport header, whole; pulled into the linear part where it isn't there yet. */
+static __always_inline void *transport_header(struct __sk_buff *skb, const struct packet *pkt, __u32 size)
+{
+	void *header;
+
+	if (pkt->l4 > MAX_TRANSPORT_OFFSET)
+		return NULL;
+	header = header_at(skb, bounded(pkt->l4), size);
+	if (header || bpf_skb_pull_data(skb, pkt->l4 + size))
+		return header;
+	return header_at(skb, bounded(pkt->l4), size);
+}
+
+static __always_inline bool parse_tcp(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct tcphdr *tcp = transport_header(skb, pkt, sizeof(*tcp));
 
 	if (!tcp || tcp->doff < 5)
 		return false;
@@ -158,9 +172,9 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct packet *pkt)
 	return true;
 }
 
-static __always_inline bool parse_udp(struct cursor *cursor, struct packet *pkt)
+static __always_inline bool parse_udp(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct udphdr *udp = peek(cursor, sizeof(*udp));
+	struct udphdr *udp = transport_header(skb, pkt, sizeof(*udp));
 
 	if (!udp)
 		return false;
@@ -191,35 +205,26 @@ static __always_inline struct packet *scratch_packet(void)
 /* True for a whole TCP segment or UDP datagram over IPv4 or IPv6; `pkt` is complete then. */
 static __always_inline bool parse_packet(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct cursor cursor;
-	int protocol;
-
 	/* Headers may lie in fragments of the skb. What can't be pulled is short, and found out below. */
-	if (skb->data + MAX_HEADERS > skb->data_end)
+	if (!header_at(skb, 0, MAX_HEADERS))
 		bpf_skb_pull_data(skb, skb->len < MAX_HEADERS ? skb->len : MAX_HEADERS);
-
-	cursor.at = (void *)(long)skb->data;
-	cursor.end = (void *)(long)skb->data_end;
-	cursor.offset = 0;
 	__builtin_memset(pkt, 0, sizeof(*pkt));
+	pkt->l3 = ETH_HLEN;
 
-	if (!peek(&cursor, ETH_HLEN))
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (!parse_ipv4(skb, pkt))
+			return false;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		if (!parse_ipv6(skb, pkt))
+			return false;
+	} else {
 		return false;
-	advance(&cursor, ETH_HLEN);
+	}
 
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		protocol = parse_ipv4(&cursor, pkt);
-	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		protocol = parse_ipv6(&cursor, pkt);
-	else
-		return false;
-
-	pkt->l4 = cursor.offset;
-	pkt->protocol = protocol;
-	if (protocol == IPPROTO_TCP)
-		return parse_tcp(&cursor, pkt);
-	if (protocol == IPPROTO_UDP)
-		return parse_udp(&cursor, pkt);
+	if (pkt->protocol == IPPROTO_TCP)
+		return parse_tcp(skb, pkt);
+	if (pkt->protocol == IPPROTO_UDP)
+		return parse_udp(skb, pkt);
 	return false;
 }
 

@@ -310,17 +310,16 @@ std::vector<std::string> Bindings::missing_of(const AttachmentId& id) const
     return missing;
 }
 
-std::vector<Holder> Bindings::holders() const
+std::vector<Holder> Bindings::holders_outside(const std::string& pod_namespace) const
 {
-    std::map<std::uint64_t, BoundPod> by_generation;
-    for (BoundPod& pod : pods())
-        by_generation.emplace(pod.generation, std::move(pod));
-
     std::vector<Holder> holders;
-    for (const NodePortEntry& entry : node_ports())
-        for (const NodePortBackend& backend : entry.backends)
-            if (const auto pod = by_generation.find(backend.generation); pod != by_generation.end())
-                holders.push_back({entry.node_port, pod->second.id, pod->second.pod_namespace, pod->second.pod()});
+    for (const auto& [key, record] : tables_.pods.all()) {
+        if (record.pod_namespace == pod_namespace)
+            continue;
+        const BoundPod pod = bound_pod(key, record);
+        for (const abi::pod_exposure& exposure : listed_exposures(record))
+            holders.push_back({node_port_from_wire(exposure.node_port), pod.id, pod.pod_namespace, pod.pod()});
+    }
     return holders;
 }
 

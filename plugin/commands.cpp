@@ -88,7 +88,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
         log_vanished(forget_vanished_pods(datapath->bindings()));
-        datapath->follow_addresses(read_node_network().addresses, std::nullopt);
+        datapath->follow_addresses(read_node_addresses(), std::nullopt);
     }
     tidy_up(config.paths);
 }
@@ -120,7 +120,7 @@ std::string add(const Request& request)
     Datapath datapath = Datapath::open(config.paths, config.flows);
     log_vanished(forget_vanished_pods(datapath.bindings()));
     try {
-        refuse_other_namespaces(wanted, pod, datapath.bindings().holders());
+        refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (config.reserve_ports)
             refuse_host_processes(wanted);
         datapath.follow_addresses(network.addresses, config.addresses);

@@ -26,202 +26,187 @@ namespace sallyport::abi {
 typedef __u16 be16;
 
 enum capacity {
-    MAX_BACKENDS = 16, /* pods that share one node port */
-    MAX_PODS = 1024,
-    MAX_NODE_PORTS = 16384,
-    MAX_POD_EXPOSURES = 32768,
-    MAX_POD_BACKENDS = 16384,
-    MAX_ADDRESSES = 4096,
+	MAX_BACKENDS = 16, /* pods that share one node port */
+	MAX_PODS = 1024,
+	MAX_NODE_PORTS = 16384,
+	MAX_POD_EXPOSURES = 32768,
+	MAX_POD_BACKENDS = 16384,
+	MAX_ADDRESSES = 4096,
 };
 
 /* IPv6, or IPv4 as v4-mapped (RFC 4291, 2.5.5.2); network byte order. */
-union address
-{
-    __u8 bytes[16];
-    __u32 words[4];
-    __u64 halves[2];
+union address {
+	__u8 bytes[16];
+	__u32 words[4];
+	__u64 halves[2];
 };
 
 /* A port at an address. As a node port, the address may be its family's "any": :: or ::ffff:0.0.0.0. */
-struct endpoint
-{
-    union address address;
-    be16 port;
-    __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-    __u8 zero[5];
+struct endpoint {
+	union address address;
+	be16 port;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 zero[5];
 };
 SALLYPORT_ASSERT(sizeof(struct endpoint) == 24);
 
 /* ---- pods: the owner records --------------------------------------------------------------------------------- */
 
-struct pod_key
-{
-    char container_id[128]; /* NUL-padded */
-    char ifname[16];        /* NUL-padded */
+struct pod_key {
+	char container_id[128]; /* NUL-padded */
+	char ifname[16];        /* NUL-padded */
 };
 SALLYPORT_ASSERT(sizeof(struct pod_key) == 144);
 
-struct pod
-{
-    __u64 id;           /* a generation: never given twice while the maps live, so nothing outlives its pod */
-    __u64 netns_device; /* st_dev and st_ino of the namespace: a path alone may lead to another one later */
-    __u64 netns_inode;
-    __u32 netns;     /* its id, seen from the node's namespace */
-    __u32 exposures; /* entries 0 to exposures - 1 of pod_exposures are its */
-    __u32 share;     /* enum share, as the pod wants it */
-    __u32 zero;
-    char netns_path[256]; /* NUL-terminated, as are all below */
-    char network[128];
-    char pod_namespace[64];
-    char pod_name[256];
+struct pod {
+	__u64 id;           /* a generation: never given twice while the maps live, so nothing outlives its pod */
+	__u64 netns_device; /* st_dev and st_ino of the namespace: a path alone may lead to another one later */
+	__u64 netns_inode;
+	__u32 netns;     /* its id, seen from the node's namespace */
+	__u32 exposures; /* entries 0 to exposures - 1 of pod_exposures are its */
+	__u32 share;     /* enum share, as the pod wants it */
+	__u32 zero;
+	char netns_path[256]; /* NUL-terminated, as are all below */
+	char network[128];
+	char pod_namespace[64];
+	char pod_name[256];
 };
 SALLYPORT_ASSERT(sizeof(struct pod) == 744);
 
 /* ---- pod_exposures: what each pod holds, so that DEL costs what the pod has and not what the node has -------- */
 
-struct pod_exposure_key
-{
-    __u64 pod;
-    __u32 index;
-    __u32 zero;
+struct pod_exposure_key {
+	__u64 pod;
+	__u32 index;
+	__u32 zero;
 };
 SALLYPORT_ASSERT(sizeof(struct pod_exposure_key) == 16);
 
-struct pod_exposure
-{
-    struct endpoint node_port;
-    struct endpoint backend;
+struct pod_exposure {
+	struct endpoint node_port;
+	struct endpoint backend;
 };
 SALLYPORT_ASSERT(sizeof(struct pod_exposure) == 48);
 
 /* ---- backends: endpoint of a pod -> whose it is. The first filter on replies. -------------------------------- */
 
-struct backend
-{
-    __u64 pod;
-    __u32 netns;
-    __u32 zero;
+struct backend {
+	__u64 pod;
+	__u32 netns;
+	__u32 zero;
 };
 SALLYPORT_ASSERT(sizeof(struct backend) == 16);
 
 /* ---- node_ports: endpoint of the node -> the pods behind it -------------------------------------------------- */
 
 enum share {
-    SHARE_NEWEST = 0,
-    SHARE_SPREAD = 1,
+	SHARE_NEWEST = 0,
+	SHARE_SPREAD = 1,
 };
 
-struct node_port_backend
-{
-    union address address;
-    __u64 pod;
-    __u32 netns;
-    be16 port;
-    __u16 zero;
+struct node_port_backend {
+	union address address;
+	__u64 pod;
+	__u32 netns;
+	be16 port;
+	__u16 zero;
 };
 SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 32);
 
-struct node_port
-{
-    __u32 count;                                     /* of backends */
-    __u32 share;                                     /* enum share, as the youngest pod wants it */
-    struct node_port_backend backends[MAX_BACKENDS]; /* youngest first */
+struct node_port {
+	__u32 count;                                     /* of backends */
+	__u32 share;                                     /* enum share, as the youngest pod wants it */
+	struct node_port_backend backends[MAX_BACKENDS]; /* youngest first */
 };
 SALLYPORT_ASSERT(sizeof(struct node_port) == 8 + 32 * MAX_BACKENDS);
 
 /* ---- addresses: what counts as the node's. A longest-prefix-match trie. -------------------------------------- */
 
-struct address_prefix
-{
-    __u32 length; /* bits of the 16-byte form */
-    __u8 bytes[16];
+struct address_prefix {
+	__u32 length; /* bits of the 16-byte form */
+	__u8 bytes[16];
 };
 SALLYPORT_ASSERT(sizeof(struct address_prefix) == 20);
 
 enum address_origin {
-    ADDRESS_OF_NODE = 1,    /* a device has it */
-    ADDRESS_CONFIGURED = 2, /* `addresses` names it */
+	ADDRESS_OF_NODE = 1,    /* a device has it */
+	ADDRESS_CONFIGURED = 2, /* `addresses` names it */
 };
 
 /* ---- flows_new, flows_established: one entry a connection, keyed by its backend side ------------------------- */
 
-struct flow_key
-{
-    union address backend;
-    union address client;
-    be16 backend_port;
-    be16 client_port;
-    __u8 protocol;
-    __u8 zero[3];
+struct flow_key {
+	union address backend;
+	union address client;
+	be16 backend_port;
+	be16 client_port;
+	__u8 protocol;
+	__u8 zero[3];
 };
 SALLYPORT_ASSERT(sizeof(struct flow_key) == 40);
 
 enum flow_state {
-    FLOW_SYN_ACKED = 1 << 0,   /* the pod has answered the SYN; server_isn is valid */
-    FLOW_ESTABLISHED = 1 << 1, /* handshake completed, or a datagram answered */
-    FLOW_CLIENT_FIN = 1 << 2,
-    FLOW_SERVER_FIN = 1 << 3,
-    FLOW_RESET = 1 << 4,
-    FLOW_VIA_ANY = 1 << 5, /* the node port is an "any": the counters' key */
+	FLOW_SYN_ACKED = 1 << 0,   /* the pod has answered the SYN; server_isn is valid */
+	FLOW_ESTABLISHED = 1 << 1, /* handshake completed, or a datagram answered */
+	FLOW_CLIENT_FIN = 1 << 2,
+	FLOW_SERVER_FIN = 1 << 3,
+	FLOW_RESET = 1 << 4,
+	FLOW_VIA_ANY = 1 << 5, /* the node port is an "any": the counters' key */
 };
 
-struct flow
-{
-    union address node_address; /* where the client sent it */
-    be16 node_port;
-    __u16 state;      /* enum flow_state */
-    __u32 server_isn; /* the pod's initial sequence number, host byte order */
-    __u64 pod;        /* dead at once when the backend belongs to another */
-    __u64 last_seen;  /* CLOCK_MONOTONIC, ns */
+struct flow {
+	union address node_address; /* where the client sent it */
+	be16 node_port;
+	__u16 state;      /* enum flow_state */
+	__u32 server_isn; /* the pod's initial sequence number, host byte order */
+	__u64 pod;        /* dead at once when the backend belongs to another */
+	__u64 last_seen;  /* CLOCK_MONOTONIC, ns */
 };
 SALLYPORT_ASSERT(sizeof(struct flow) == 40);
 
 /* ---- traffic: per node port and CPU -------------------------------------------------------------------------- */
 
 enum direction {
-    FROM_CLIENT = 0,
-    FROM_POD = 1,
+	FROM_CLIENT = 0,
+	FROM_POD = 1,
 };
 
-struct traffic
-{
-    __u64 connections; /* flows admitted */
-    __u64 packets[2];  /* by enum direction */
-    __u64 bytes[2];    /* from the IP header on */
+struct traffic {
+	__u64 connections; /* flows admitted */
+	__u64 packets[2];  /* by enum direction */
+	__u64 bytes[2];    /* from the IP header on */
 };
 SALLYPORT_ASSERT(sizeof(struct traffic) == 40);
 
 /* ---- drops: per CPU, indexed by reason ----------------------------------------------------------------------- */
 
 enum drop {
-    DROP_REWRITE_FAILED = 0, /* the kernel refused to change the packet */
-    DROP_CLASH = 1,          /* the same client port is in use towards this backend by another node port */
-    DROP_REASONS
+	DROP_REWRITE_FAILED = 0, /* the kernel refused to change the packet */
+	DROP_CLASH = 1,          /* the same client port is in use towards this backend by another node port */
+	DROP_REASONS
 };
 
 /* ---- meta: one entry ----------------------------------------------------------------------------------------- */
 
-struct meta
-{
-    __u32 abi; /* SALLYPORT_ABI of whoever made the maps; 0: not complete yet */
-    __u32 zero;
-    __u64 programs; /* hash of the object that the pinned programs came from */
-    __u64 last_pod; /* the id that was given last */
+struct meta {
+	__u32 abi; /* SALLYPORT_ABI of whoever made the maps; 0: not complete yet */
+	__u32 zero;
+	__u64 programs; /* hash of the object that the pinned programs came from */
+	__u64 last_pod; /* the id that was given last */
 };
 SALLYPORT_ASSERT(sizeof(struct meta) == 24);
 
 /* ---- the question that `status` puts to the program `ask_listener` as packet data ---------------------------- */
 
-struct listener_question
-{
-    __u32 netns;
-    __u32 zero[3]; /* the kernel takes the question for a frame: bytes 12 and 13 must not say "IP" */
-    struct endpoint backend;
+struct listener_question {
+	__u32 netns;
+	__u32 zero[3]; /* the kernel takes the question for a frame: bytes 12 and 13 must not say "IP" */
+	struct endpoint backend;
 };
 SALLYPORT_ASSERT(sizeof(struct listener_question) == 40);
 
 #ifdef __cplusplus
-}  // namespace sallyport::abi
+} // namespace sallyport::abi
 #endif
 
 #endif

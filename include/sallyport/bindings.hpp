@@ -89,8 +89,8 @@ public:
     /// missing, in words.
     std::vector<std::string> missing_of(const AttachmentId& id) const;
 
-    /// Who holds the given ports, at any address.
-    std::vector<Holder> holders() const;
+    /// What pods of other namespaces hold. Costs what they hold: nothing where all gateways are in one namespace.
+    std::vector<Holder> holders_outside(const std::string& pod_namespace) const;
 
 private:
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;

@@ -115,9 +115,10 @@ std::map<std::string, std::string> read_args(const std::string& text, bool refus
 
 std::string read_config(std::istream& in)
 {
-    std::string text(max_config_size + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
+    std::string text;
+    std::array<char, 16384> chunk{};
+    while (text.size() <= max_config_size && in.read(chunk.data(), chunk.size()).gcount() > 0)
+        text.append(chunk.data(), static_cast<std::size_t>(in.gcount()));
     if (text.size() > max_config_size)
         throw Error(Code::decoding_failure, "the network configuration on stdin is larger than " +
                                                 std::to_string(max_config_size) +

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <thread>
 
 namespace sallyport {
 
@@ -99,6 +100,21 @@ void remove_filter(const bpf_tc_hook& hook, __u32 handle)
 {
     LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = filter_priority);
     bpf_tc_detach(&hook, &options);  // fails where the device, or the filter, is gone: as wanted
+}
+
+/// An empty handle with errno set where the kernel refuses.
+UniqueFd create_link(int ifindex, Direction direction, int program)
+{
+    // A command killed before it pinned its link leaves one that the kernel takes down some time later. Until then our
+    // program is in the chain, and the kernel takes none twice.
+    constexpr int attempts = 1000;
+    for (int i = 1;; i++) {
+        LIBBPF_OPTS(bpf_link_create_opts, options, .flags = BPF_F_BEFORE);  // no anchor: the head of the chain
+        UniqueFd link(bpf_link_create(program, ifindex, tcx_type(direction), &options));
+        if (link || errno != EEXIST || i == attempts)
+            return link;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 /// The id of a program; 0 where the kernel doesn't say.
@@ -187,8 +203,7 @@ bool Hooks::attach_tcx(const Device& device, Direction direction, int program) c
             throw Error(Code::io_failure, "replace the program: " + errno_text(errno));
         return true;
     }
-    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = BPF_F_BEFORE);  // no anchor: the head of the chain
-    const UniqueFd link(bpf_link_create(program, device.ifindex, tcx_type(direction), &options));
+    const UniqueFd link = create_link(device.ifindex, direction, program);
     if (!link && errno == EINVAL)
         return false;  // no tcx before kernel 6.6
     if (!link)

@@ -293,7 +293,25 @@ void assign_netns_id(Netlink& netlink, const Purpose& purpose, int netns_fd)
         fail(purpose, errno_text(error));
 }
 
+std::vector<Address> addresses_of_node(const std::vector<LocalAddress>& locals)
+{
+    std::vector<Address> addresses;
+    for (const LocalAddress& local : locals)
+        if (!local.address.is_loopback())
+            addresses.push_back(local.address);
+    // The ptp plugin puts one gateway address on every pod's device.
+    std::ranges::sort(addresses);
+    addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+    return addresses;
+}
+
 }  // namespace
+
+std::vector<Address> read_node_addresses()
+{
+    Netlink netlink(NETLINK_ROUTE);
+    return addresses_of_node(list_addresses(netlink));
+}
 
 NodeNetwork read_node_network()
 {
@@ -307,19 +325,14 @@ NodeNetwork read_node_network()
             (*found).*property = true;
     };
 
-    for (const LocalAddress& local : list_addresses(netlink)) {
+    const auto addresses = list_addresses(netlink);
+    network.addresses = addresses_of_node(addresses);
+    for (const LocalAddress& local : addresses)
         if (local.on_link)
             mark(local.ifindex, &Device::on_link);
-        if (!local.address.is_loopback())
-            network.addresses.push_back(local.address);
-    }
     for (const int family : {AF_INET, AF_INET6})
         for (const int ifindex : list_default_routes(netlink, family))
             mark(ifindex, &Device::default_route);
-
-    // The ptp plugin puts one gateway address on every pod's device.
-    std::ranges::sort(network.addresses);
-    network.addresses.erase(std::unique(network.addresses.begin(), network.addresses.end()), network.addresses.end());
     return network;
 }
 

@@ -34,6 +34,9 @@ struct NodeNetwork
 
 NodeNetwork read_node_network();
 
+/// Its addresses alone, which costs a fraction of it on a node of many pods.
+std::vector<Address> read_node_addresses();
+
 /// The id by which this namespace knows that of `netns_fd`; assigned if there was none (RTM_GETNSID, RTM_NEWNSID).
 std::uint32_t netns_id_of(int netns_fd);
 

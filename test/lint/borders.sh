@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Who may include what. Each rule keeps one library or one concern behind one door.
+set -uo pipefail
+
+status=0
+
+# forbid <pattern> <reason> <file>...: no line of the files may match.
+forbid()
+{
+    local pattern=$1 reason=$2
+    shift 2
+    [ $# = 0 ] || ! grep -nHE "$pattern" "$@" || { echo "  ^ $reason"; status=1; }
+}
+
+readarray -t code < <(find include plugin test -name '*.[ch]' -o -name '*.[ch]pp')
+
+files_but()
+{
+    printf '%s\n' "${code[@]}" | grep -vE "$1"
+}
+
+readarray -t files < <(files_but '^(plugin/datapath|test/packet|test/support)/')
+forbid '^#include +(<bpf/|[<"][^>"]*\.skel\.h)' "only plugin/datapath includes libbpf and skeletons" "${files[@]}"
+
+readarray -t files < <(files_but '^plugin/os/netlink\.cpp$')
+forbid '^#include +<netlink/' "only plugin/os/netlink.cpp includes libnl" "${files[@]}"
+
+readarray -t files < <(files_but '\.cpp$|^test/')
+forbid '^#include +<nlohmann/' "JSON stays in the .cpp files that parse and print it" "${files[@]}"
+
+readarray -t files < <(files_but '^test/')
+forbid '^#include +(<catch2/|"(\.\./)*(test|support)/)' "the plugin knows nothing of its tests" "${files[@]}"
+forbid '^#(if|ifdef|ifndef|elif)\b.*TEST' "no switch for testing in production code" "${files[@]}"
+
+# The process is a function, `run()`; main only calls it.
+lines=$(grep -cvE '^ *(//|$)' plugin/main.cpp)
+[ "$lines" -le 20 ] || { echo "plugin/main.cpp: $lines lines of code, at most 20"; status=1; }
+exit $status

@@ -1,0 +1,124 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// kill -9 at any moment. The plugin is stopped before each of its system calls in turn that could leave something
+// behind, so every state that a kill can leave is seen, and the same ones in every run.
+#include "support/footprint.hpp"
+#include "support/node.hpp"
+#include "support/require_ok.hpp"
+#include "support/traffic.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <csignal>
+
+using namespace sallyport::test;
+
+namespace {
+
+/// Runs a call, killed before its `limit`th system call that leaves traces. True if it was killed.
+bool killed_at(unsigned limit, const PluginCall& call, const Node& node)
+{
+    unsigned count = 0;
+    const Output output =
+        execute_traced(invocation_of(sallyport_binary(), call, node.host),
+                       [&](const SystemCall& seen) { return !leaves_traces(seen) || ++count < limit; });
+    if (output.status == 128 + SIGKILL)
+        return true;
+    INFO(output.out << output.err);
+    REQUIRE(output.status == 0);
+    return false;
+}
+
+struct Bystander
+{
+    explicit Bystander(Node& host) : node(host), pod(host, {.name = "bystander", .expose = "8000:9080"})
+    {
+        require_ok(pod.add());
+    }
+
+    void require_serves() const
+    {
+        REQUIRE(ask_tcp(node.client, {node_v4, 8000}) == "bystander " + client_v4);
+        REQUIRE(ask_tcp(node.client, {node_v6, 8000}) == "bystander " + client_v6);
+    }
+
+    Node& node;
+    Pod pod;
+    TcpServer server{pod.netns, "bystander", {"::", 9080}};
+};
+
+}  // namespace
+
+TEST_CASE("the node's first ADD, killed at any moment, then DEL: nothing left", "[crash]")
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080"});
+    unsigned kills = 0;
+    for (unsigned limit = 1; killed_at(limit, gateway.call("ADD"), node); limit++, kills++) {
+        CAPTURE(limit);
+        require_ok(gateway.del());
+        REQUIRE(node.footprint() == nothing);
+    }
+    CHECK(kills > 20);
+}
+
+TEST_CASE("an ADD killed at any moment, then DEL: nothing left, and another pod's exposure untouched", "[crash]")
+{
+    Node node;
+    const Bystander bystander(node);
+    Pod gateway(node, {.kubernetes_namespace = "others", .expose = "80:9080, 443:9443/udp"});
+    const std::vector<std::string> before = node.footprint();
+    const Entries entries = entries_below(node.bpffs());
+    unsigned kills = 0;
+    for (unsigned limit = 1; killed_at(limit, gateway.call("ADD"), node); limit++, kills++) {
+        CAPTURE(limit);
+        bystander.require_serves();
+        require_ok(gateway.del());
+        REQUIRE(node.footprint() == before);
+        REQUIRE(entries_below(node.bpffs()) == entries);
+        REQUIRE(ask_tcp(node.client, {node_v4, 80}) == "refused");
+        bystander.require_serves();
+    }
+    CHECK(kills > 10);
+}
+
+TEST_CASE("a DEL killed at any moment, then DEL: nothing left", "[crash]")
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080"});
+    unsigned kills = 0;
+    for (unsigned limit = 1;; limit++, kills++) {
+        CAPTURE(limit);
+        const Answer added = gateway.add();
+        INFO(added.out << added.err);
+        REQUIRE(added.ok());
+        const bool killed = killed_at(limit, gateway.call("DEL"), node);
+        require_ok(gateway.del());
+        REQUIRE(node.footprint() == nothing);
+        if (!killed)
+            break;
+    }
+    CHECK(kills > 5);
+}
+
+TEST_CASE("an ADD killed at any moment doesn't stand in the way of the next, of the same pod or another's", "[crash]")
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080"});
+    TcpServer server(gateway.netns, "gateway", {"::", 9080});
+    for (unsigned limit = 1; killed_at(limit, gateway.call("ADD"), node); limit++) {
+        CAPTURE(limit);
+        Pod other(node, {.name = "other", .kubernetes_namespace = "others", .expose = "443:9443"});
+        const Answer first = other.add();
+        INFO(first.out << first.err);
+        REQUIRE(first.ok());
+        const Answer again = gateway.add();
+        INFO(again.out << again.err);
+        REQUIRE(again.ok());
+        REQUIRE(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
+        require_ok(other.del());
+        require_ok(gateway.del());
+        REQUIRE(node.footprint() == nothing);
+    }
+}

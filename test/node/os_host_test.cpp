@@ -1,0 +1,122 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// FileLock, open_netns and identify_netns against the running kernel.
+#include "os_support.hpp"
+
+namespace sallyport {
+
+// ---- FileLock ----------------------------------------------------------------------------------------------------
+
+TEST_CASE("the lock has one holder at a time")
+{
+    const TemporaryDirectory directory;
+    std::optional<FileLock> holder = FileLock::take(directory.path(), 0ms);
+
+    const auto start = std::chrono::steady_clock::now();
+    const auto [code, text] = failure([&] { FileLock::take(directory.path(), 60ms); });
+    const auto waited = std::chrono::steady_clock::now() - start;
+    CHECK(code == Code::try_again_later);
+    CHECK_THAT(text, ContainsSubstring((directory.path() / "lock").string()) && ContainsSubstring("60 ms"));
+    CHECK(waited >= 60ms);
+    CHECK(waited < 5s);
+
+    std::future<FileLock> next = std::async(std::launch::async, [&] { return FileLock::take(directory.path(), 10s); });
+    CHECK(next.wait_for(50ms) == std::future_status::timeout);
+    holder.reset();
+    next.get();
+}
+
+TEST_CASE("a killed holder lets go of the lock")
+{
+    const TemporaryDirectory directory;
+    std::optional<FileLock> held_by_child;
+    Child holder([&] { held_by_child = FileLock::take(directory.path(), 0ms); });
+
+    CHECK(failure([&] { FileLock::take(directory.path(), 0ms); }).first == Code::try_again_later);
+    holder.kill();
+    FileLock::take(directory.path(), 0ms);
+}
+
+TEST_CASE("the lock and its directories are for root, whatever the umask")
+{
+    const TemporaryDirectory directory;
+    const fs::path deep = directory.path() / "run" / "sallyport";
+    const mode_t umask = ::umask(0);
+    FileLock::take(deep, 0ms);
+    ::umask(umask);
+
+    CHECK(fs::status(deep.parent_path()).permissions() == fs::perms{0755});
+    CHECK(fs::status(deep).permissions() == fs::perms{0755});
+    CHECK(fs::status(deep / "lock").permissions() == fs::perms{0600});
+}
+
+TEST_CASE("a lock that can't be made names its path")
+{
+    const TemporaryDirectory directory;
+    const fs::path file = directory.path() / "file";
+    std::ofstream(file) << "not a directory";
+
+    const auto [code, text] = failure([&] { FileLock::take(file / "below", 0ms); });
+    CHECK(code == Code::node_lacks);
+    CHECK_THAT(text, ContainsSubstring((file / "below").string() + ": Not a directory"));
+    CHECK(failure([&] { FileLock::take(file, 0ms); }).first == Code::node_lacks);
+    CHECK(failure([&] { FileLock::take("", 0ms); }).first == Code::node_lacks);
+}
+
+// ---- open_netns, identify_netns ----------------------------------------------------------------------------------
+
+TEST_CASE("a namespace is known by its identity, for as long as it lives")
+{
+    const PrivateNetns node;
+    Child pod([] {
+        if (::unshare(CLONE_NEWNET) != 0)
+            ::_exit(1);
+    });
+    const fs::path path = "/proc/" + std::to_string(pod.pid()) + "/ns/net";
+    const Netns netns = open_netns(path);
+
+    CHECK(identify_netns(path) == netns.identity);
+    CHECK(identify_netns("/proc/thread-self/ns/net").value() != netns.identity);
+    CHECK(open_netns("/proc/thread-self/ns/net").identity == identify_netns("/proc/thread-self/ns/net"));
+    pod.kill();
+    CHECK_FALSE(identify_netns(path));
+}
+
+TEST_CASE("what is no network namespace is refused, without waiting for it")
+{
+    const TemporaryDirectory directory;
+    const fs::path file = directory.path() / "file";
+    const fs::path fifo = directory.path() / "fifo";
+    std::ofstream(file) << "what `ip netns delete` may leave behind";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+
+    for (const fs::path& path : {file, fifo, directory.path(), directory.path() / "missing", file / "below",
+                                 fs::path("/proc/self/ns/uts"), fs::path()}) {
+        INFO(path);
+        CHECK_FALSE(identify_netns(path));
+        const auto [code, text] = failure([&] { open_netns(path); });
+        CHECK(code == Code::invalid_environment);
+        CHECK_THAT(text, ContainsSubstring(path.string()));
+    }
+}
+
+TEST_CASE("a namespace that can't be looked at is not called gone")
+{
+    const PrivateNetns node;
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const UniqueFd highest(::dup(STDERR_FILENO));
+    const rlimit none{.rlim_cur = static_cast<rlim_t>(highest.get()) + 1, .rlim_max = before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const Code code = failure([] { identify_netns("/proc/self/ns/net"); }).first;
+    const Code of_netlink = failure([] { read_node_network(); }).first;
+    const Code of_listeners = failure([] { read_host_listeners(); }).first;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+
+    CHECK(code == Code::io_failure);
+    CHECK(of_netlink == Code::node_lacks);
+    CHECK(of_listeners == Code::node_lacks);
+}
+
+}  // namespace sallyport

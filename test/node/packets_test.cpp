@@ -1,0 +1,120 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Packets that are hard to rewrite: large ones, checksums in every state, IPv4 options, connections that close oddly.
+#include "support/node.hpp"
+#include "support/require_ok.hpp"
+#include "support/traffic.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <netinet/ip.h>
+
+using namespace sallyport::test;
+
+namespace {
+
+struct Gateway
+{
+    Gateway(Node& node, bool offload) : pod((node.set_offload(offload), node), {.expose = "80:9080, 443:9443/udp"})
+    {
+        require_ok(pod.add());
+    }
+
+    Pod pod;
+    TcpServer tcp{pod.netns, "gateway", {"::", 9080}};
+    UdpServer udp{pod.netns, "gateway", {"::", 9443}};
+};
+
+}  // namespace
+
+TEST_CASE("large transfers arrive unharmed, with and without segmentation offload", "[packets]")
+{
+    Node node;
+    const bool offload = GENERATE(true, false);
+    const std::string address = GENERATE(node_v4, node_v6);
+    CAPTURE(offload, address);
+    const Gateway gateway(node, offload);
+    CHECK(transfer_both_ways(node.client, {address, 80}, 50'000'000) == "");
+}
+
+TEST_CASE("datagrams of every size that fits a packet arrive", "[packets]")
+{
+    Node node;
+    const Gateway gateway(node, GENERATE(true, false));
+    for (const std::size_t size : {1U, 2U, 3U, 8U, 100U, 1001U, 1452U, 1472U}) {
+        const std::string datagram = pattern(size);
+        CAPTURE(size);
+        CHECK(ask_udp(node.client, {node_v4, 443}, {}, datagram) ==
+              "gateway " + client_v4 + ' ' + std::to_string(size));
+        if (size <= 1452)
+            CHECK(ask_udp(node.client, {node_v6, 443}, {}, datagram) ==
+                  "gateway " + client_v6 + ' ' + std::to_string(size));
+    }
+}
+
+TEST_CASE("a datagram without a checksum arrives", "[packets]")
+{
+    Node node;
+    const Gateway gateway(node, GENERATE(true, false));
+    CHECK(ask_udp(node.client, {node_v4, 443}, {.no_checksum = true}) == "gateway " + client_v4 + " 3");
+}
+
+TEST_CASE("IPv4 options are kept", "[packets]")
+{
+    Node node;
+    const Gateway gateway(node, GENERATE(true, false));
+    const std::string no_operations{IPOPT_NOP, IPOPT_NOP, IPOPT_NOP, IPOPT_EOL};
+    std::string record_route(39, '\0');
+    record_route[0] = IPOPT_RR;
+    record_route[1] = 39;
+    record_route[2] = 4;
+    record_route.push_back(IPOPT_EOL);
+    for (const std::string& options : {no_operations, record_route}) {
+        CHECK(ask_tcp(node.client, {node_v4, 80}, {.ip_options = options}) == "gateway " + client_v4);
+        CHECK(ask_udp(node.client, {node_v4, 443}, {.ip_options = options}) == "gateway " + client_v4 + " 3");
+    }
+}
+
+TEST_CASE("a client's port may be used again at once, after a close and after a reset", "[packets]")
+{
+    Node node;
+    const Gateway gateway(node, false);
+    for (const auto& [address, own] : {std::pair(node_v4, client_v4), std::pair(node_v6, client_v6)}) {
+        const DialOptions from_one_port{.source = Target{own, 50000}};
+        for (int i = 0; i < 5; i++) {
+            CHECK(ask_tcp(node.client, {address, 80}, from_one_port) == "gateway " + own);
+            Connection reset(node.client, {address, 80}, {.source = Target{own, 50001}});
+            const linger at_once{1, 0};
+            setsockopt(reset.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        }
+    }
+}
+
+TEST_CASE("a connection closed by one side goes on in the other direction", "[packets]")
+{
+    Node node;
+    const Gateway gateway(node, false);
+    Connection half_closed(node.client, {node_v4, 80});
+    half_closed.send("give 300000\n");
+    half_closed.finish();
+    CHECK(half_closed.read_all() == pattern(300000));
+}
+
+TEST_CASE("many connections at once", "[packets]")
+{
+    Node node;
+    const Gateway gateway(node, true);
+    std::vector<std::unique_ptr<Connection>> connections;
+    for (int i = 0; i < 200; i++) {
+        connections.push_back(std::make_unique<Connection>(node.client, Target{i % 2 ? node_v4 : node_v6, 80}));
+        connections.back()->send("echo\n");
+    }
+    for (auto& connection : connections)
+        REQUIRE(connection->read_line() == "ready");
+    for (auto& connection : connections)
+        connection->send("hello\n");
+    for (auto& connection : connections)
+        CHECK(connection->read_line() == "hello");
+}

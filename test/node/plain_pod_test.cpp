@@ -1,0 +1,142 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A pod without our annotations never fails because of us, and never notices us.
+#include "support/node.hpp"
+#include "support/require_ok.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <fstream>
+#include <set>
+
+using namespace sallyport::test;
+
+namespace {
+
+void check_passed_through(Pod& pod)
+{
+    const Answer added = pod.add();
+    INFO("stdout: " << added.out << "\nstderr: " << added.err);
+    REQUIRE(added.ok());
+    CHECK(added.json() == pod.primary_result);
+    const Answer removed = pod.del();
+    INFO("stdout: " << removed.out << "\nstderr: " << removed.err);
+    CHECK(removed.ok());
+    CHECK(removed.out.empty());
+}
+
+}  // namespace
+
+TEST_CASE("a plain pod's ADD and DEL leave nothing", "[plain]")
+{
+    Node node;
+    PodSpec spec{.name = "plain", .kubernetes_namespace = "default"};
+    spec.annotations =
+        GENERATE(std::map<std::string, std::string>{},
+                 std::map<std::string, std::string>{{"kubernetes.io/created-by", "sallyport.dev/expose"}});
+    spec.primary = GENERATE(Primary::stand_in, Primary::ptp);
+    Pod pod(node, spec);
+    check_passed_through(pod);
+    CHECK(node.footprint() == nothing);
+    CHECK_FALSE(std::filesystem::exists(node.state_dir()));
+}
+
+TEST_CASE("a plain pod's ADD and DEL succeed on a node where all of ours is broken", "[plain]")
+{
+    Node node;
+    SECTION("no bpffs mounted")
+    {
+        node.unmount_bpffs();
+    }
+    SECTION("no such directory")
+    {
+        node.plugin["bpffs"] = "/nowhere/bpf";
+    }
+    SECTION("bpffs isn't one")
+    {
+        node.unmount_bpffs();
+        std::ofstream(node.bpffs() / "sallyport") << "a file";
+    }
+    SECTION("the state directory is a file")
+    {
+        std::ofstream(node.state_dir()) << "a file";
+    }
+    SECTION("no cgroup v2")
+    {
+        node.plugin["cgroup"] = "/nowhere/cgroup";
+    }
+    SECTION("the log can't be written")
+    {
+        node.plugin["logFile"] = "/nowhere/log/sallyport.log";
+    }
+    Pod pod(node, {.name = "plain", .kubernetes_namespace = "default"});
+    check_passed_through(pod);
+}
+
+TEST_CASE("a plain pod's ADD makes no bpf() call, takes no lock and asks netlink nothing", "[plain]")
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080"});
+    if (GENERATE(false, true))  // on a node that has state, too
+        require_ok(gateway.add());
+    Pod pod(node, {.name = "plain", .kubernetes_namespace = "default"});
+
+    std::set<unsigned long> numbers;
+    bool netlink = false;
+    const Output output =
+        execute_traced(invocation_of(sallyport_binary(), pod.call("ADD"), node.host), [&](const SystemCall& call) {
+            numbers.insert(call.number);
+            netlink |= call.number == SYS_socket && call.arguments[0] == AF_NETLINK;
+            return true;
+        });
+    REQUIRE(output.status == 0);
+    CHECK(numbers.contains(SYS_exit_group));  // the tracer saw the whole run
+    CHECK_FALSE(numbers.contains(SYS_bpf));
+    CHECK_FALSE(numbers.contains(SYS_flock));
+    CHECK_FALSE(numbers.contains(SYS_setns));
+    CHECK_FALSE(netlink);
+}
+
+TEST_CASE("a gateway's ADD does make them", "[plain]")  // else the test above could not fail
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080"});
+    std::set<unsigned long> numbers;
+    bool netlink = false;
+    const Output output =
+        execute_traced(invocation_of(sallyport_binary(), gateway.call("ADD"), node.host), [&](const SystemCall& call) {
+            numbers.insert(call.number);
+            netlink |= call.number == SYS_socket && call.arguments[0] == AF_NETLINK;
+            return true;
+        });
+    INFO(output.out << output.err);
+    REQUIRE(output.status == 0);
+    CHECK(numbers.contains(SYS_bpf));
+    CHECK(numbers.contains(SYS_flock));
+    CHECK(netlink);
+}
+
+TEST_CASE("a gateway's ADD on a broken node is refused, not half done", "[plain]")
+{
+    Node node;
+    SECTION("no bpffs mounted")
+    {
+        node.unmount_bpffs();
+    }
+    SECTION("the state directory is a file")
+    {
+        std::ofstream(node.state_dir()) << "a file";
+    }
+    Pod gateway(node, {.expose = "80:9080"});
+    const Answer answer = gateway.add();
+    INFO("stdout: " << answer.out << "\nstderr: " << answer.err);
+    REQUIRE_FALSE(answer.ok());
+    CHECK(answer.code() == 103);
+    CHECK(gateway.del().ok());
+    CHECK(node.footprint() == nothing);
+}

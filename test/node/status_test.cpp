@@ -1,0 +1,153 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sallyport status`, for people and as JSON.
+#include "support/node.hpp"
+#include "support/require_ok.hpp"
+#include "support/traffic.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+
+using namespace sallyport::test;
+
+namespace {
+
+/// The entry of a node port; fails the test where there is none, or more than one.
+Json node_port(const Json& status, const std::string& address, int port, const std::string& protocol)
+{
+    Json found;
+    for (const Json& entry : status.at("nodePorts")) {
+        if (entry.at("address") != address || entry.at("port") != port || entry.at("protocol") != protocol)
+            continue;
+        CHECK(found.is_null());
+        found = entry;
+    }
+    INFO(status.dump(2));
+    REQUIRE_FALSE(found.is_null());
+    return found;
+}
+
+}  // namespace
+
+TEST_CASE("status of a node without gateways", "[status]")
+{
+    const Node node;
+    const Output table = node.tool({"status"});
+    CHECK(table.status == 0);
+    CHECK(table.out == "No pod holds a port of this node.\n");
+    CHECK(node.status().at("nodePorts") == Json::array());
+    CHECK(node.footprint() == nothing);
+}
+
+TEST_CASE("status --json says who has which port, who takes new connections, and why", "[status]")
+{
+    Node node;
+    Pod older(node, {.name = "older", .expose = "80:9080, 443:9443/udp"});
+    Pod younger(node, {.name = "younger", .expose = "80:9080"});
+    require_ok(older.add());
+    require_ok(younger.add());
+    TcpServer server(older.netns, "older", {"::", 9080});
+
+    Json http = node_port(node.status(), "0.0.0.0", 80, "tcp");
+    CHECK(http.at("share") == "newest");
+    REQUIRE(http.at("pods").size() == 2);  // youngest first
+    const Json& first = http.at("pods").at(0);
+    const Json& second = http.at("pods").at(1);
+    CHECK(first.at("pod") == "younger");
+    CHECK(first.at("namespace") == "gateways");
+    CHECK(first.at("containerID") == younger.container_id);
+    CHECK(first.at("address") == younger.v4);
+    CHECK(first.at("containerPort") == 9080);
+    CHECK(first.at("listening") == false);
+    CHECK(first.at("takesNew") == false);
+    CHECK_FALSE(first.at("why").get<std::string>().empty());
+    CHECK(second.at("pod") == "older");
+    CHECK(second.at("listening") == true);
+    CHECK(second.at("takesNew") == true);
+
+    TcpServer also(younger.netns, "younger", {"::", 9080});
+    http = node_port(node.status(), "::", 80, "tcp");
+    CHECK(http.at("pods").at(0).at("takesNew") == true);
+    CHECK(http.at("pods").at(1).at("listening") == true);
+    CHECK(http.at("pods").at(1).at("takesNew") == false);
+
+    const Json udp = node_port(node.status(), "0.0.0.0", 443, "udp");
+    REQUIRE(udp.at("pods").size() == 1);
+    CHECK(udp.at("pods").at(0).at("listening") == false);
+}
+
+TEST_CASE("status --json names devices and addresses", "[status]")
+{
+    Node node;
+    node.plugin["addresses"] = {"192.0.2.0/28"};
+    Pod gateway(node, {.expose = "80:9080"});
+    require_ok(gateway.add());
+    const Json status = node.status();
+    CHECK(status.at("devices") == Json::array({"eth0"}));
+    const auto addresses = status.at("addresses").get<std::vector<std::string>>();
+    for (const std::string& address : {node_v4 + "/32", node_v6 + "/128", std::string("192.0.2.0/28")}) {
+        CAPTURE(address);
+        CHECK(std::count(addresses.begin(), addresses.end(), address) == 1);
+    }
+}
+
+TEST_CASE("status counts connections, packets, bytes and live flows", "[status]")
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080, 8000:9080"});
+    TcpServer server(gateway.netns, "gateway", {"::", 9080});
+    require_ok(gateway.add());
+    for (int i = 0; i < 5; i++)
+        REQUIRE(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
+    REQUIRE(transfer_both_ways(node.client, {node_v4, 80}, 1'000'000) == "");
+    Connection open(node.client, {node_v4, 80});
+    open.send("echo\n");
+    REQUIRE(open.read_line() == "ready");
+
+    const Json status = node.status();
+    const Json http = node_port(status, "0.0.0.0", 80, "tcp");
+    CHECK(http.at("connectionsTotal") == 8);
+    for (const char* direction : {"fromClient", "fromPod"}) {
+        CHECK(http.at("bytes").at(direction) > 1'000'000);
+        CHECK(http.at("bytes").at(direction) < 1'500'000);
+        CHECK(http.at("packets").at(direction) > 20);
+    }
+    CHECK(http.at("pods").at(0).at("flows") == 1);
+    CHECK(status.at("flows").at("established") >= 1);
+    CHECK(node_port(status, "0.0.0.0", 8000, "tcp").at("connectionsTotal") == 0);
+    CHECK(node_port(status, "::", 80, "tcp").at("connectionsTotal") == 0);
+}
+
+TEST_CASE("the table has a line for each pod of each node port", "[status]")
+{
+    Node node;
+    Pod gateway(node, {.name = "apisix-1", .expose = "80:9080"});
+    Pod second(node, {.name = "apisix-2", .expose = "80:9080"});
+    TcpServer server(gateway.netns, "gateway", {"::", 9080});
+    require_ok(gateway.add());
+    require_ok(second.add());
+    const Output table = node.tool({"status"});
+    INFO(table.out << table.err);
+    REQUIRE(table.status == 0);
+    CHECK(table.out.find("0.0.0.0:80/tcp") != std::string::npos);
+    CHECK(table.out.find("[::]:80/tcp") != std::string::npos);
+    CHECK(table.out.find("gateways/apisix-1") != std::string::npos);
+    CHECK(table.out.find("gateways/apisix-2") != std::string::npos);
+    CHECK(table.out.find(gateway.v4 + ":9080") != std::string::npos);
+    CHECK(table.out.find('\x1b') == std::string::npos);  // no colours where no terminal reads
+}
+
+TEST_CASE("the tool's other words", "[status]")
+{
+    const Node node;
+    const Output version = execute({.argv = {sallyport_binary(), "version"}, .netns = &node.host});
+    CHECK(version.status == 0);
+    CHECK(version.out.find("ABI") != std::string::npos);
+    for (const char* wrong : {"statistics", "--frobnicate"}) {
+        const Output output = execute({.argv = {sallyport_binary(), wrong}, .netns = &node.host});
+        CHECK(output.status != 0);
+        CHECK_FALSE(output.err.empty());
+    }
+}

@@ -1,0 +1,61 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program ask_listener: what `status` says of a pod is what the datapath would find.
+#include "fixture.hpp"
+
+using namespace sallyport;
+using namespace sallyport::test;
+
+PACKET_CASE("ask_listener", "says whether the pod listens there, now", every_kind)
+{
+    const Programs programs;
+    const TestPod pod(7, "10.0.0.7", "fd00::7");
+    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.protocol));
+    UniqueFd listener = pod.listen(kind);
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK_FALSE(programs.ask(pod, pod.at(kind, 9081), kind.protocol));
+    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.tcp() ? IPPROTO_UDP : IPPROTO_TCP));
+    listener = UniqueFd();
+    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.protocol));
+}
+
+PACKET_CASE("ask_listener", "asks the pod that is named, and no other", every_kind)
+{
+    const Programs programs;
+    const TestPod pod(7, "10.0.0.7", "fd00::7");
+    const TestPod other(8, "10.0.0.8", "fd00::8");
+    const UniqueFd listener = pod.listen(kind);
+    CHECK_FALSE(programs.ask(other, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
+}
+
+PACKET_CASE("ask_listener", "knows a dual-stack socket from one of IPv6 alone", over_ipv4)
+{
+    const Programs programs;
+    const TestPod pod(7, "10.0.0.7", "fd00::7");
+    const int type = kind.tcp() ? SOCK_STREAM : SOCK_DGRAM;
+    UniqueFd listener = bound_socket(pod.netns, {"::", 9080}, type);
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
+    listener = UniqueFd();
+    listener = bound_socket(pod.netns, {pod.v6, 9080}, type);
+    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.protocol));
+}
+
+// The kernel takes the question for a frame: where bytes 12 and 13 say "IP", it must be as long as an IP header.
+PACKET_CASE("ask_listener", "an address that looks like an Ethernet type is one like any other", every_kind)
+{
+    const Programs programs;
+    const auto [v4, v6] = GENERATE(std::pair("8.0.0.7", "fd00::800:7"), std::pair("134.221.0.7", "fd00::86dd:7"),
+                                   std::pair("129.0.0.7", "fd00::8100:7"));
+    const TestPod pod(7, v4, v6);
+    const UniqueFd listener = pod.listen(kind);
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK_FALSE(programs.ask(pod, pod.at(kind, 9081), kind.protocol));
+}
+
+TEST_CASE("ask_listener: half a question is answered with no")
+{
+    const Programs programs;
+    CHECK(programs.run("ask_listener", Bytes(sizeof(abi::listener_question) - 1)).verdict == 0);
+}

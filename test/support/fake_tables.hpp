@@ -1,0 +1,97 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tables in memory, and a way to die in the middle: after a number of writes every further one throws, as if the
+// process had been killed there.
+#pragma once
+
+#include "sallyport/table.hpp"
+
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace sallyport::test {
+
+/// What a killed process would not come back from.
+struct Killed
+{};
+
+/// Counts down over all tables that share it.
+struct Lifetime
+{
+    std::optional<unsigned> writes_left;  ///< nullopt: for ever
+
+    void spend()
+    {
+        if (writes_left && (*writes_left)-- == 0)
+            throw Killed{};
+    }
+};
+
+template <typename Key, typename Value>
+class FakeTable final : public Table<Key, Value>
+{
+public:
+    explicit FakeTable(Lifetime& lifetime) : lifetime_(lifetime) {}
+
+    std::optional<Value> find(const Key& key) const override
+    {
+        const auto entry = entries_.find(bytes(key));
+        return entry == entries_.end() ? std::nullopt : std::optional<Value>(entry->second);
+    }
+
+    void put(const Key& key, const Value& value) override
+    {
+        lifetime_.spend();
+        entries_[bytes(key)] = value;
+    }
+
+    void erase(const Key& key) override
+    {
+        lifetime_.spend();
+        entries_.erase(bytes(key));
+    }
+
+    std::vector<std::pair<Key, Value>> all() const override
+    {
+        std::vector<std::pair<Key, Value>> all;
+        for (const auto& [raw, value] : entries_) {
+            Key key{};
+            std::memcpy(&key, raw.data(), sizeof key);
+            all.emplace_back(key, value);
+        }
+        return all;
+    }
+
+    std::size_t size() const { return entries_.size(); }
+
+private:
+    // As the kernel compares keys: byte by byte, padding included.
+    static std::string bytes(const Key& key) { return {reinterpret_cast<const char*>(&key), sizeof key}; }
+
+    Lifetime& lifetime_;
+    std::map<std::string, Value> entries_;
+};
+
+struct FakeTables
+{
+    Lifetime lifetime;
+    FakeTable<__u32, abi::meta> meta{lifetime};
+    FakeTable<abi::pod_key, abi::pod> pods{lifetime};
+    FakeTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{lifetime};
+    FakeTable<abi::endpoint, abi::backend> backends{lifetime};
+    FakeTable<abi::endpoint, abi::node_port> node_ports{lifetime};
+    FakeTable<abi::endpoint, std::vector<abi::traffic>> traffic{lifetime};
+
+    BindingTables references() { return {meta, pods, pod_exposures, backends, node_ports, traffic}; }
+
+    /// Entries that belong to pods; `meta` outlives them.
+    std::size_t entries() const
+    {
+        return pods.size() + pod_exposures.size() + backends.size() + node_ports.size() + traffic.size();
+    }
+};
+
+}  // namespace sallyport::test

@@ -1,0 +1,122 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "support/footprint.hpp"
+
+#include "support/subprocess.hpp"
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <system_error>
+
+namespace sallyport::test {
+namespace {
+
+// uapi/linux/bpf.h of kernel 6.6, for older headers.
+constexpr std::uint32_t bpf_tcx_ingress = 46;
+constexpr std::uint32_t bpf_tcx_egress = 47;
+
+/// Ids of the tcx programs there. None where the kernel has no tcx.
+std::vector<std::uint32_t> tcx_programs(unsigned ifindex, std::uint32_t attach_type)
+{
+    std::array<std::uint32_t, 64> ids{};
+    struct
+    {
+        std::uint32_t ifindex;
+        std::uint32_t attach_type;
+        std::uint32_t query_flags;
+        std::uint32_t attach_flags;
+        std::uint64_t ids;
+        std::uint32_t count;
+        std::uint32_t zero;
+        std::uint64_t more[5];  // the kernel writes a revision number there
+    } query{ifindex, attach_type, 0, 0, reinterpret_cast<std::uintptr_t>(ids.data()), ids.size(), 0, {}};
+    if (syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) != 0) {
+        if (errno == EINVAL || errno == ENOENT)
+            return {};
+        throw std::system_error(errno, std::generic_category(), "BPF_PROG_QUERY");
+    }
+    return {ids.begin(), ids.begin() + query.count};
+}
+
+std::vector<std::string> lines_of(const std::string& text)
+{
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+}  // namespace
+
+std::vector<std::string> pins_below(const std::filesystem::path& bpffs)
+{
+    std::vector<std::string> pins;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(bpffs, ignored)) {
+        const std::string name = entry.path().filename();
+        if (name != "maps.debug" && name != "progs.debug")  // the kernel's own (CONFIG_BPF_PRELOAD)
+            pins.push_back(entry.path().string());
+    }
+    std::sort(pins.begin(), pins.end());
+    return pins;
+}
+
+Entries entries_below(const std::filesystem::path& bpffs)
+{
+    Entries entries;
+    for (const std::string& pin : pins_below(bpffs)) {
+        const std::string name = std::filesystem::path(pin).filename();
+        const UniqueFd fd(bpf_obj_get(pin.c_str()));
+        bpf_map_info info{};
+        std::uint32_t size = sizeof(info);
+        if (!fd || bpf_map_get_info_by_fd(fd.get(), &info, &size) != 0 ||
+            (info.type != BPF_MAP_TYPE_HASH && info.type != BPF_MAP_TYPE_PERCPU_HASH))
+            continue;
+        std::string key(info.key_size, '\0');
+        unsigned& count = entries[name];
+        for (bool more = bpf_map_get_next_key(fd.get(), nullptr, key.data()) == 0; more; count++)
+            more = bpf_map_get_next_key(fd.get(), key.data(), key.data()) == 0;
+    }
+    return entries;
+}
+
+std::vector<std::string> programs_in(const Namespace& netns)
+{
+    std::vector<std::string> found;
+    netns.run([&] {
+        struct if_nameindex* devices = if_nameindex();
+        for (auto* device = devices; device && device->if_index != 0; device++) {
+            for (const std::uint32_t id : tcx_programs(device->if_index, bpf_tcx_ingress))
+                found.push_back(std::string(device->if_name) + " ingress: program " + std::to_string(id));
+            for (const std::uint32_t id : tcx_programs(device->if_index, bpf_tcx_egress))
+                found.push_back(std::string(device->if_name) + " egress: program " + std::to_string(id));
+        }
+        if_freenameindex(devices);
+    });
+    for (const std::string& qdisc : lines_of(must_execute({.argv = {"tc", "qdisc", "show"}, .netns = &netns}))) {
+        if (qdisc.find("clsact") == std::string::npos && qdisc.find("ingress") == std::string::npos)
+            continue;
+        found.push_back(qdisc);
+        const std::string device = qdisc.substr(qdisc.find("dev ") + 4);
+        for (const char* side : {"ingress", "egress"}) {
+            const Output filters = execute(
+                {.argv = {"tc", "filter", "show", "dev", device.substr(0, device.find(' ')), side}, .netns = &netns});
+            for (const std::string& line : lines_of(filters.out))
+                found.push_back(line);
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+}  // namespace sallyport::test

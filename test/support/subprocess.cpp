@@ -1,0 +1,171 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "support/subprocess.hpp"
+
+#include "sallyport/os/unique_fd.hpp"
+#include "support/netns.hpp"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <iterator>
+#include <stdexcept>
+#include <system_error>
+
+extern char** environ;
+
+namespace sallyport::test {
+namespace {
+
+/// stdin, stdout and stderr as files in memory: no pipe that could fill up.
+UniqueFd memory_file(const std::string& content)
+{
+    UniqueFd fd(memfd_create("stdio", MFD_CLOEXEC));
+    if (!fd)
+        throw std::system_error(errno, std::generic_category(), "memfd_create");
+    for (std::size_t done = 0; done < content.size();) {
+        const ssize_t written = ::write(fd.get(), content.data() + done, content.size() - done);
+        if (written <= 0)
+            throw std::system_error(errno, std::generic_category(), "write");
+        done += static_cast<std::size_t>(written);
+    }
+    ::lseek(fd.get(), 0, SEEK_SET);
+    return fd;
+}
+
+std::string content_of(const UniqueFd& fd)
+{
+    std::string content(static_cast<std::size_t>(::lseek(fd.get(), 0, SEEK_END)), '\0');
+    const ssize_t count = ::pread(fd.get(), content.data(), content.size(), 0);
+    content.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    return content;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings)
+{
+    std::vector<char*> result;
+    std::transform(strings.begin(), strings.end(), std::back_inserter(result),
+                   [](const std::string& text) { return const_cast<char*>(text.c_str()); });
+    result.push_back(nullptr);
+    return result;
+}
+
+class Process
+{
+public:
+    Process(const Invocation& invocation, bool traced) : in_(memory_file(invocation.input))
+    {
+        const std::vector<char*> argv = pointers(invocation.argv);
+        const std::vector<char*> own_environment = pointers(invocation.environment);
+        char* const* environment = invocation.environment.empty() ? environ : own_environment.data();
+
+        pid_ = fork();
+        if (pid_ < 0)
+            throw std::system_error(errno, std::generic_category(), "fork");
+        if (pid_ > 0)
+            return;
+        // Other threads may have held any lock when we forked: system calls only from here on.
+        std::signal(SIGPIPE, SIG_DFL);
+        if (invocation.netns && setns(invocation.netns->fd(), CLONE_NEWNET) != 0)
+            _exit(125);
+        dup2(in_.get(), 0);
+        dup2(out_.get(), 1);
+        dup2(err_.get(), 2);
+        if (traced)
+            ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+        execvpe(argv[0], argv.data(), environment);
+        _exit(127);
+    }
+
+    pid_t pid() const { return pid_; }
+
+    int wait() const
+    {
+        int status = 0;
+        while (waitpid(pid_, &status, __WALL) < 0) {
+            if (errno != EINTR)
+                throw std::system_error(errno, std::generic_category(), "waitpid");
+        }
+        return status;
+    }
+
+    Output output(int status) const
+    {
+        return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content_of(out_), content_of(err_)};
+    }
+
+private:
+    UniqueFd in_;
+    UniqueFd out_ = memory_file("");
+    UniqueFd err_ = memory_file("");
+    pid_t pid_ = -1;
+};
+
+}  // namespace
+
+Output execute(const Invocation& invocation)
+{
+    const Process process(invocation, false);
+    return process.output(process.wait());
+}
+
+std::string must_execute(const Invocation& invocation)
+{
+    Output output = execute(invocation);
+    if (output.status == 0)
+        return output.out;
+    std::string line;
+    for (const std::string& word : invocation.argv)
+        line += word + ' ';
+    throw std::runtime_error(line + "ended with " + std::to_string(output.status) + ": " + output.out + output.err);
+}
+
+Output execute_traced(const Invocation& invocation, const std::function<bool(const SystemCall&)>& look)
+{
+    const Process process(invocation, true);
+    int status = process.wait();
+    if (!WIFSTOPPED(status))
+        return process.output(status);
+    ptrace(PTRACE_SETOPTIONS, process.pid(), nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+
+    int signal = 0;
+    while (ptrace(PTRACE_SYSCALL, process.pid(), nullptr, signal) == 0) {
+        status = process.wait();
+        if (!WIFSTOPPED(status))
+            return process.output(status);
+        signal = WSTOPSIG(status);
+        if (signal != (SIGTRAP | 0x80))
+            continue;  // a signal of its own: handed on
+        signal = 0;
+        __ptrace_syscall_info info{};
+        ptrace(PTRACE_GET_SYSCALL_INFO, process.pid(), sizeof(info), &info);
+        if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
+            continue;
+        SystemCall call{info.entry.nr, {}};
+        std::copy(std::begin(info.entry.args), std::end(info.entry.args), std::begin(call.arguments));
+        if (!look(call))
+            ::kill(process.pid(), SIGKILL);
+    }
+    return process.output(process.wait());
+}
+
+bool leaves_traces(const SystemCall& call)
+{
+    static const std::vector<long> numbers{
+        SYS_bpf,      SYS_openat,    SYS_write,  SYS_flock,  SYS_sendto, SYS_sendmsg,  SYS_mkdirat,
+        SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_mount,  SYS_setns,  SYS_close,
+#ifdef SYS_mkdir  // x86-64's older forms
+        SYS_mkdir,    SYS_unlink,    SYS_rmdir,  SYS_rename, SYS_open,   SYS_renameat,
+#endif
+    };
+    return std::find(numbers.begin(), numbers.end(), static_cast<long>(call.number)) != numbers.end();
+}
+
+}  // namespace sallyport::test

@@ -1,0 +1,52 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs a program to its end, in a given network namespace, and hands back what it wrote. Also: the same, killed at a
+// chosen system call.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sallyport::test {
+
+class Namespace;
+
+struct Invocation
+{
+    std::vector<std::string> argv{};
+    std::vector<std::string> environment{};  ///< `NAME=value`; ours where empty
+    std::string input{};                     ///< its stdin
+    const Namespace* netns = nullptr;
+};
+
+struct Output
+{
+    int status = 0;  ///< 128 + the signal's number where it was killed
+    std::string out;
+    std::string err;
+};
+
+Output execute(const Invocation& invocation);
+
+/// As `execute`; throws std::runtime_error with the program's stderr where it fails. Returns its stdout.
+std::string must_execute(const Invocation& invocation);
+
+/// A system call as it is entered.
+struct SystemCall
+{
+    unsigned long number = 0;
+    unsigned long arguments[6] = {};
+};
+
+/// As `execute`, with `look` called at every system call that the program enters. Where it returns false, the program
+/// is killed (SIGKILL) before the call takes effect.
+Output execute_traced(const Invocation& invocation, const std::function<bool(const SystemCall&)>& look);
+
+/// True for calls that change, or may change, what is left behind: bpf(), files, locks, netlink.
+bool leaves_traces(const SystemCall& call);
+
+}  // namespace sallyport::test

@@ -1,0 +1,72 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/devices.hpp"
+
+#include "sallyport/error.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace sallyport;
+
+namespace {
+
+Device device(int ifindex, const std::string& name)
+{
+    Device made;
+    made.ifindex = ifindex;
+    made.name = name;
+    return made;
+}
+
+std::vector<Device> node()
+{
+    std::vector<Device> devices{device(1, "lo"), device(2, "eth0"), device(3, "bond0"), device(4, "lxc7"),
+                                device(5, "wg0")};
+    devices[0].loopback = true;
+    devices[0].on_link = true;
+    devices[1].default_route = true;
+    devices[2].on_link = true;
+    devices[4].on_link = true;
+    devices[4].ethernet = false;
+    return devices;
+}
+
+std::vector<std::string> names(const std::vector<Device>& devices)
+{
+    std::vector<std::string> names;
+    for (const Device& each : devices)
+        names.push_back(each.name);
+    return names;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("auto takes devices with a default route or a network of their own, and no others")
+{
+    CHECK(names(outside_devices(std::nullopt, node())) == Names{"eth0", "bond0"});
+}
+
+TEST_CASE("patterns choose by name")
+{
+    CHECK(names(outside_devices(Names{"bond*"}, node())) == Names{"bond0"});
+    CHECK(names(outside_devices(Names{"lxc7", "eth?"}, node())) == Names{"eth0", "lxc7"});
+}
+
+TEST_CASE("the loopback and devices without Ethernet frames are never taken")
+{
+    CHECK(names(outside_devices(Names{"*"}, node())) == Names{"eth0", "bond0", "lxc7"});
+}
+
+TEST_CASE("no device at all is an error that names the patterns")
+{
+    try {
+        outside_devices(Names{"ens5", "enp*"}, node());
+        FAIL("nothing fits");
+    } catch (const Error& error) {
+        CHECK(error.code() == Code::node_lacks);
+        CHECK(std::string(error.what()).find("ens5, enp*") != std::string::npos);
+    }
+    CHECK_THROWS_AS(outside_devices(std::nullopt, {device(4, "lxc7")}), Error);
+}
