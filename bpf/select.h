@@ -40,22 +40,15 @@ static __always_inline bool listens(struct __sk_buff *skb, bool v6, __u8 protoco
 				    be16 port, __u32 netns)
 {
 	const union address nobody = {};
-	struct bpf_sock_tuple tuple;
-	struct bpf_sock *socket;
+	struct bpf_sock_tuple tuple __attribute__((aligned(8)));
 	__u32 size = socket_tuple(&tuple, v6, &nobody, 0, address, port);
+	struct bpf_sock *socket = protocol == IPPROTO_TCP ? bpf_sk_lookup_tcp(skb, &tuple, size, netns, 0) :
+							    bpf_sk_lookup_udp(skb, &tuple, size, netns, 0);
 	bool listening;
 
-	if (protocol == IPPROTO_UDP) {
-		socket = bpf_sk_lookup_udp(skb, &tuple, size, netns, 0);
-		if (!socket)
-			return false;
-		bpf_sk_release(socket);
-		return true;
-	}
-	socket = bpf_skc_lookup_tcp(skb, &tuple, size, netns, 0);
 	if (!socket)
 		return false;
-	listening = socket->state == TCP_STATE_LISTEN;
+	listening = protocol == IPPROTO_UDP || socket->state == TCP_STATE_LISTEN;
 	bpf_sk_release(socket);
 	return listening;
 }
@@ -64,7 +57,7 @@ static __always_inline bool listens(struct __sk_buff *skb, bool v6, __u8 protoco
 static __always_inline __u32 connection_state(struct __sk_buff *skb, const struct packet *pkt,
 					      const struct node_port_backend *backend)
 {
-	struct bpf_sock_tuple tuple;
+	struct bpf_sock_tuple tuple __attribute__((aligned(8)));
 	struct bpf_sock *socket;
 	__u32 size = socket_tuple(&tuple, pkt->v6, &pkt->source, pkt->source_port, &backend->address, backend->port);
 	__u32 state;
@@ -113,44 +106,31 @@ static __always_inline __u32 forget(const struct __sk_buff *skb, __u32 number)
 
 /* The functions below return a place in port->backends, or MAX_BACKENDS for "none". */
 
-/* The youngest that listens. */
-static __always_inline __u32 select_newest(struct __sk_buff *skb, const struct node_port *port,
-					   const struct packet *pkt)
+/*
+ * The one with the highest score among those that listen: with `newest` its youth, with `spread` what the client's hash
+ * gives it. Youngest come first, so that with `newest` nobody is asked after the first who listens. Both scores are
+ * made and one is masked out: a branch here would double what the verifier has to follow.
+ */
+static __always_inline __u32 select_backend(struct __sk_buff *skb, const struct node_port *port,
+					    const struct packet *pkt)
 {
-	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
-		if (i >= port->count)
-			break;
-		if (backend_listens(skb, pkt, &port->backends[i]))
-			return forget(skb, i);
-	}
-	return MAX_BACKENDS;
-}
-
-/* The one with the highest score among those that listen. */
-static __always_inline __u32 select_spread(struct __sk_buff *skb, const struct node_port *port,
-					   const struct packet *pkt)
-{
+	__u64 spread = -(__u64)forget(skb, port->share == SHARE_SPREAD);
 	__u32 chosen = MAX_BACKENDS;
 	__u64 best = 0;
 
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
+		__u64 youth = MAX_BACKENDS - forget(skb, i);
 		__u64 mine;
 
 		if (i >= port->count)
 			break;
-		mine = score(pkt, port->backends[i].pod);
+		mine = (score(pkt, port->backends[i].pod) & spread) | (youth & ~spread);
 		if (mine <= best || !backend_listens(skb, pkt, &port->backends[i]))
 			continue;
 		best = mine;
 		chosen = forget(skb, i);
 	}
 	return chosen;
-}
-
-static __always_inline __u32 select_backend(struct __sk_buff *skb, const struct node_port *port,
-					    const struct packet *pkt)
-{
-	return port->share == SHARE_SPREAD ? select_spread(skb, port, pkt) : select_newest(skb, port, pkt);
 }
 
 /* The pod that holds a connection with this very client. */

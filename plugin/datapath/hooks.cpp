@@ -154,14 +154,15 @@ void Hooks::follow(const std::vector<Device>& devices) const
 {
     std::set<std::string> wanted;
     for (const Device& device : devices)
-        for (const Direction direction : directions) {
+        for (const Direction direction : directions)
             wanted.insert(pin_name(device.ifindex, direction));
-            attach(device, direction);
-        }
     for (const auto& directory : {state_.links(), state_.filters()})
         for (const std::string& name : names_in(directory))
             if (!wanted.contains(name))
                 leave(name);
+    for (const Device& device : devices)
+        for (const Direction direction : directions)
+            attach(device, direction);
 }
 
 void Hooks::attach(const Device& device, Direction direction) const

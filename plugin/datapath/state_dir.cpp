@@ -85,11 +85,14 @@ UniqueFd open_pinned(const fs::path& path)
 
 void pin(int fd, const fs::path& path)
 {
-    // bpffs knows rename but no pinning over an existing name.
+    if (bpf_obj_pin(fd, path.c_str()) == 0)
+        return;
+    // bpffs knows rename, but no pinning over an existing name.
+    const bool exists = errno == EEXIST;
     const fs::path fresh = path.string() + "_new";
     std::error_code error;
     fs::remove(fresh, error);
-    if (bpf_obj_pin(fd, fresh.c_str()) != 0)
+    if (!exists || bpf_obj_pin(fd, fresh.c_str()) != 0)
         throw Error(Code::io_failure, "pin " + path.string() + ": " + errno_text(errno));
     fs::rename(fresh, path, error);
     if (error)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What every file has: its licence in the first lines, and at most 350 lines, where a second subject has crept in.
+# What every file has: its licence in the first lines, and at most 360 lines, where a second subject has crept in.
 set -uo pipefail
 
 status=0
@@ -10,7 +10,7 @@ while read -r file; do
     case $file in bpf/* | include/sallyport/abi.h) licence='GPL-2.0-only OR BSD-2-Clause' ;; esac
     head -n 4 "$file" | grep -qF "SPDX-License-Identifier: $licence" || { echo "$file: no licence $licence"; status=1; }
     lines=$(wc -l <"$file")
-    [ "$lines" -le 350 ] || { echo "$file: $lines lines, at most 350"; status=1; }
+    [ "$lines" -le 360 ] || { echo "$file: $lines lines, at most 360"; status=1; }
 done < <(find CMakeLists.txt Makefile bpf include plugin test .ci -name CMakeLists.txt -o -name Makefile -o -path '.ci/*' -o \
     -name '*.[ch]' -o -name '*.[ch]pp' -o -name '*.sh')
 exit $status
