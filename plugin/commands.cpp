@@ -66,9 +66,18 @@ void log_vanished(const std::vector<BoundPod>& pods)
 /// After a removal: on a node without gateway pods nothing of ours stays in the kernel.
 void tidy_up(const Paths& paths)
 {
-    const auto datapath = Datapath::find(paths);
-    if (!datapath || datapath->bindings().pods().empty())
+    if (!Datapath::holds_pods(paths))
         Datapath::remove(paths);
+}
+
+/// The contract promises the next CNI call; a removal that has succeeded doesn't fail over it.
+void follow_addresses(Datapath& datapath)
+{
+    try {
+        datapath.follow_addresses(read_node_addresses(), std::nullopt);
+    } catch (const Error& error) {
+        log_warning(error.what());
+    }
 }
 
 /// Carries out a removal under the lock.
@@ -88,7 +97,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
         log_vanished(forget_vanished_pods(datapath->bindings()));
-        datapath->follow_addresses(read_node_addresses(), std::nullopt);
+        follow_addresses(*datapath);
     }
     tidy_up(config.paths);
 }

@@ -50,6 +50,10 @@ public:
     /// Is anything of ours there, whole or not?
     static bool exists(const Paths& paths);
 
+    /// Is any pod bound? Answers also where other tables were lost: the next ADD repairs them, and nobody may remove
+    /// the rest.
+    static bool holds_pods(const Paths& paths);
+
     /// Leaves all devices and unpins everything. The caller holds the lock and has made sure that no pod is bound.
     static void remove(const Paths& paths);
 

@@ -122,6 +122,13 @@ bool Datapath::exists(const Paths& paths)
     return StateDir(paths.bpffs).exists();
 }
 
+bool Datapath::holds_pods(const Paths& paths)
+{
+    const UniqueFd pods = open_pinned(StateDir(paths.bpffs).map("pods"));
+    abi::pod_key first{};
+    return pods && bpf_map_get_next_key(pods.get(), nullptr, &first) == 0;
+}
+
 void Datapath::remove(const Paths& paths)
 {
     const StateDir dir(paths.bpffs);

@@ -95,3 +95,26 @@ TEST_CASE("CHECK fails when a pinned link, program or map is gone, and the next 
         CHECK(node.settled_footprint() == nothing);
     }
 }
+
+TEST_CASE("where a table's pin was lost, the DEL of one pod doesn't take the others' ports", "[check]")
+{
+    for (const std::string pin : {"maps/meta", "maps/node_ports", "maps/addresses", "programs/ask_listener"}) {
+        CAPTURE(pin);
+        Node node;
+        Pod stays(node, {.expose = "80:9080"});
+        Pod goes(node, {.expose = "443:9443"});
+        TcpServer server(stays.netns, "stays", {"::", 9080});
+        require_ok(stays.add());
+        require_ok(goes.add());
+        std::filesystem::remove(node.bpffs() / "sallyport" / pin);
+
+        require_ok(goes.del());
+        CHECK(ask_tcp(node.client, {node_v4, 80}) == "stays " + client_v4);
+
+        require_ok(goes.add());
+        CHECK(ask_tcp(node.client, {node_v4, 80}) == "stays " + client_v4);
+        require_ok(goes.del());
+        require_ok(stays.del());
+        CHECK(node.settled_footprint() == nothing);
+    }
+}
