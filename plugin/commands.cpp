@@ -149,8 +149,7 @@ void del(const Request& request)
     if (!Datapath::exists(config.paths))
         return;
     const auto datapath = Datapath::find(config.paths);
-    const bool whole = datapath && !datapath->bindings().pods().empty();
-    if (whole && !datapath->bindings().knows(request.attachment))
+    if (datapath && Datapath::holds_pods(config.paths) && !datapath->bindings().knows(request.attachment))
         return;  // a plain pod, or one that is gone already
 
     remove_locked(config, [&](Bindings& bindings) {
