@@ -123,7 +123,7 @@ static __always_inline void track(const struct flow_key *key, struct flow *flow,
  * The backend's tuple as the pod would see it may be taken: by a flow through another node port from the same client
  * port. To give it away would send the other flow's replies to the wrong port.
  */
-static __always_inline bool clashes(const struct flow_key *key, const struct node_port_backend *backend)
+static __always_inline bool clashes_with(const struct flow_key *key, const struct node_port_backend *backend)
 {
 	struct flow *other = find_flow(key);
 

@@ -58,7 +58,7 @@ static __always_inline int admit(struct __sk_buff *skb, const struct node_port *
 		return TCX_NEXT;
 
 	request_key(&key, pkt, &backend);
-	if (clashes(&key, &backend))
+	if (clashes_with(&key, &backend))
 		return drop(DROP_CLASH);
 	/* The pod has this client's connection, and no flow knows of it: it was made without us, to the pod's own
 	 * address. */

@@ -114,7 +114,7 @@ static __always_inline __u32 forget(const struct __sk_buff *skb, __u32 number)
 static __always_inline __u32 select_backend(struct __sk_buff *skb, const struct node_port *port,
 					    const struct packet *pkt)
 {
-	__u64 spread = -(__u64)forget(skb, port->share == SHARE_SPREAD);
+	__u64 spread = -(__u64)forget(skb, port->backends[0].share == SHARE_SPREAD);
 	__u32 chosen = MAX_BACKENDS;
 	__u64 best = 0;
 

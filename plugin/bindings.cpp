@@ -63,6 +63,27 @@ abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index)
     return key;
 }
 
+abi::backend backend_entry(const abi::pod_exposure& exposure, const abi::pod& record)
+{
+    abi::backend backend{};
+    backend.pod = record.id;
+    backend.netns = record.netns;
+    backend.listener = exposure.backend.port;
+    return backend;
+}
+
+abi::node_port_backend place_of(const abi::pod_exposure& exposure, const abi::pod& record)
+{
+    abi::node_port_backend place{};
+    place.address = exposure.backend.address;
+    place.pod = record.id;
+    place.netns = record.netns;
+    place.port = exposure.backend.port;
+    place.listener = exposure.backend.port;
+    place.share = static_cast<__u8>(record.share);
+    return place;
+}
+
 std::span<abi::node_port_backend> places(abi::node_port& node_port)
 {
     return {node_port.backends, std::min<std::size_t>(node_port.count, abi::MAX_BACKENDS)};
@@ -127,7 +148,8 @@ void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Bind
         tables_.pod_exposures.put(exposure_key(record.id, i), {to_wire(exposure.node_port), to_wire(exposure.backend)});
     }
     for (const Exposure& exposure : binding.exposures)
-        tables_.backends.put(to_wire(exposure.backend), {record.id, record.netns, 0});
+        tables_.backends.put(to_wire(exposure.backend),
+                             backend_entry({to_wire(exposure.node_port), to_wire(exposure.backend)}, record));
     for (const Exposure& exposure : binding.exposures)
         claim({to_wire(exposure.node_port), to_wire(exposure.backend)}, record);
 }
@@ -145,9 +167,7 @@ void Bindings::claim(const abi::pod_exposure& exposure, const abi::pod& record)
     const auto younger_end =
         std::find_if(held.begin(), held.end() - 1, [&](const auto& place) { return place.pod < record.id; });
     std::move_backward(younger_end, held.end() - 1, held.end());
-    *younger_end = {exposure.backend.address, record.id, record.netns, exposure.backend.port, 0};
-    if (younger_end == held.begin())
-        entry.share = record.share;
+    *younger_end = place_of(exposure, record);
     tables_.node_ports.put(exposure.node_port, entry);
 }
 
@@ -235,7 +255,7 @@ void Bindings::repair()
     for (const auto& [generation, record] : whole)
         for (const abi::pod_exposure& exposure : listed_exposures(record)) {
             if (!tables_.backends.find(exposure.backend))
-                tables_.backends.put(exposure.backend, {generation, record.netns, 0});
+                tables_.backends.put(exposure.backend, backend_entry(exposure, record));
             release(exposure.node_port, [&](const auto& place) { return place.pod == record.id; });
             claim(exposure, record);
         }
@@ -265,7 +285,7 @@ std::vector<NodePortEntry> Bindings::node_ports() const
     std::vector<NodePortEntry> entries;
     for (auto& [key, value] : tables_.node_ports.all()) {
         NodePortEntry entry{
-            node_port_from_wire(key), value.share == abi::SHARE_SPREAD ? Share::spread : Share::newest, {}};
+            node_port_from_wire(key), value.backends[0].share == abi::SHARE_SPREAD ? Share::spread : Share::newest, {}};
         abi::node_port copy = value;
         for (const abi::node_port_backend& place : places(copy)) {
             abi::endpoint endpoint{};

@@ -20,7 +20,7 @@ namespace sallyport::abi {
 #define SALLYPORT_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 
-#define SALLYPORT_ABI 1
+#define SALLYPORT_ABI 2
 
 /* A number in network byte order. */
 typedef __u16 be16;
@@ -32,6 +32,10 @@ enum capacity {
 	MAX_POD_EXPOSURES = 32768,
 	MAX_POD_BACKENDS = 16384,
 	MAX_ADDRESSES = 4096,
+	MAX_CLASHES = 16384,
+	MAX_HELD = 16384,
+	MAX_FRAGMENTED = 16384,
+	MAX_SOCKET_PEERS = 32768,
 };
 
 /* IPv6, or IPv4 as v4-mapped (RFC 4291, 2.5.5.2); network byte order. */
@@ -41,12 +45,19 @@ union address {
 	__u64 halves[2];
 };
 
+/* Where a port is translated. */
+enum scope {
+	AT_NODE = 0, /* on the node's outside devices, and at the sockets of its processes: an exposure */
+	AT_POD = 1,  /* on one pod's own device, inside its namespace: a remap */
+};
+
 /* A port at an address. As a node port, the address may be its family's "any": :: or ::ffff:0.0.0.0. */
 struct endpoint {
 	union address address;
 	be16 port;
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 zero[5];
+	__u8 scope;    /* enum scope, of a key of node_ports or traffic; elsewhere 0 */
+	__u8 zero[4];
 };
 SALLYPORT_ASSERT(sizeof(struct endpoint) == 24);
 
@@ -63,15 +74,17 @@ struct pod {
 	__u64 netns_device; /* st_dev and st_ino of the namespace: a path alone may lead to another one later */
 	__u64 netns_inode;
 	__u32 netns;     /* its id, seen from the node's namespace */
-	__u32 exposures; /* entries 0 to exposures - 1 of pod_exposures are its */
-	__u32 share;     /* enum share, as the pod wants it */
+	__u32 exposures; /* entries 0 to exposures - 1 of pod_exposures are its: what it exposes and what it remaps */
+	__u32 share;     /* enum share; this and the next two as the pod wants them */
+	__u32 settle_ms;
+	__u32 hold_ms;
 	__u32 zero;
 	char netns_path[256]; /* NUL-terminated, as are all below */
 	char network[128];
 	char pod_namespace[64];
 	char pod_name[256];
 };
-SALLYPORT_ASSERT(sizeof(struct pod) == 744);
+SALLYPORT_ASSERT(sizeof(struct pod) == 752);
 
 /* ---- pod_exposures: what each pod holds, so that DEL costs what the pod has and not what the node has -------- */
 
@@ -92,10 +105,12 @@ SALLYPORT_ASSERT(sizeof(struct pod_exposure) == 48);
 
 struct backend {
 	__u64 pod;
+	__u64 listening_since; /* CLOCK_MONOTONIC, ns, when first seen so; 0: last seen not to listen, or never asked */
 	__u32 netns;
-	__u32 zero;
+	be16 listener; /* the port that the socket listens on: another where the pod remaps this one */
+	__u16 zero;
 };
-SALLYPORT_ASSERT(sizeof(struct backend) == 16);
+SALLYPORT_ASSERT(sizeof(struct backend) == 24);
 
 /* ---- node_ports: endpoint of the node -> the pods behind it -------------------------------------------------- */
 
@@ -108,17 +123,44 @@ struct node_port_backend {
 	union address address;
 	__u64 pod;
 	__u32 netns;
+	__u32 host_device; /* ifindex of the host's end of the pod's device: deliver there at once (fastPath); else 0 */
 	be16 port;
-	__u16 zero;
+	be16 listener;   /* as in struct backend */
+	__u16 settle_ms; /* this and the next two as the pod wants them; those of the youngest pod count */
+	__u16 hold_ms;
+	__u8 share; /* enum share */
+	__u8 zero[7];
 };
-SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 32);
+SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 48);
 
 struct node_port {
-	__u32 count;                                     /* of backends */
-	__u32 share;                                     /* enum share, as the youngest pod wants it */
+	__u32 count; /* of backends; 0: the last pod went, and new connections wait for the next one */
+	__u32 zero;
+	__u64 vacant_until; /* CLOCK_MONOTONIC, ns: how long they do, where count is 0 */
+	__u64 taker;        /* the pod that took the last connection */
 	struct node_port_backend backends[MAX_BACKENDS]; /* youngest first */
 };
-SALLYPORT_ASSERT(sizeof(struct node_port) == 8 + 32 * MAX_BACKENDS);
+SALLYPORT_ASSERT(sizeof(struct node_port) == 24 + 48 * MAX_BACKENDS);
+
+/* ---- port_uses: what a port number stands for on this node; an array indexed by port_use_index() ------------- */
+
+/* A bit too many costs a look-up, so nobody takes pains to clear PORT_OF_BACKEND; a missing one costs connections. */
+enum port_use {
+	PORT_ANY_V4 = 1 << 0, /* a node port at 0.0.0.0; the key's family, not the pod's */
+	PORT_ANY_V6 = 1 << 1,
+	PORT_EXACT_V4 = 1 << 2, /* a node port at one address */
+	PORT_EXACT_V6 = 1 << 3,
+	PORT_OF_BACKEND = 1 << 4, /* some pod's container port */
+	PORT_REMAPPED = 1 << 5,   /* some pod remaps it */
+};
+
+#define PORT_USES (2 * 65536)
+
+/* `port` in host byte order. */
+static inline __u32 port_use_index(__u8 protocol, __u16 port)
+{
+	return (protocol == 17 /* IPPROTO_UDP */ ? 65536 : 0) + port;
+}
 
 /* ---- addresses: what counts as the node's. A longest-prefix-match trie. -------------------------------------- */
 
@@ -152,17 +194,66 @@ enum flow_state {
 	FLOW_SERVER_FIN = 1 << 3,
 	FLOW_RESET = 1 << 4,
 	FLOW_VIA_ANY = 1 << 5, /* the node port is an "any": the counters' key */
+	FLOW_AT_POD = 1 << 6,  /* translated on the pod's device: the node's programs leave it alone, and vice versa */
+	FLOW_DIRECT = 1 << 7,  /* to the pod's own address; kept only to tell it from flows of the same client port */
 };
 
 struct flow {
 	union address node_address; /* where the client sent it */
 	be16 node_port;
+	be16 client_port; /* the client's own; the key has another one where two flows would clash in the pod */
 	__u16 state;      /* enum flow_state */
+	__u16 zero;
 	__u32 server_isn; /* the pod's initial sequence number, host byte order */
+	__u32 device;     /* ifindex of the outside device that it arrived on */
 	__u64 pod;        /* dead at once when the backend belongs to another */
 	__u64 last_seen;  /* CLOCK_MONOTONIC, ns */
 };
-SALLYPORT_ASSERT(sizeof(struct flow) == 40);
+SALLYPORT_ASSERT(sizeof(struct flow) == 48);
+
+/*
+ * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------
+ *
+ * Key: a flow_key with the node port (or, for a direct connection, the pod's) in the backend's place.
+ * ---- held: the same key -> since when (CLOCK_MONOTONIC, ns) a new connection waits for a listener ----------------
+ */
+
+/* ---- fragmented: what only a datagram's first fragment says ------------------------------------------------------ */
+
+struct fragment_key {
+	union address source;
+	union address destination;
+	__u32 id; /* IPv4: 16 bits; as in the packet */
+	__u8 protocol;
+	__u8 scope; /* enum scope: the same fragment passes a node's device and a pod's */
+	__u8 egress;
+	__u8 zero;
+};
+SALLYPORT_ASSERT(sizeof(struct fragment_key) == 40);
+
+struct fragment_ports {
+	be16 source;
+	be16 destination;
+};
+SALLYPORT_ASSERT(sizeof(struct fragment_ports) == 4);
+
+/*
+ * ---- socket_peers: what a socket of the node was told, and what it asked for; both ways --------------------------
+ *
+ * (socket, backend) -> the node port that it asked for; (UDP socket, node port) -> the backend that it was given.
+ */
+
+struct socket_key {
+	__u64 cookie; /* of the socket */
+	struct endpoint endpoint;
+};
+SALLYPORT_ASSERT(sizeof(struct socket_key) == 32);
+
+struct socket_peer {
+	struct endpoint endpoint;
+	__u64 pod; /* dead at once when the backend belongs to another */
+};
+SALLYPORT_ASSERT(sizeof(struct socket_peer) == 32);
 
 /* ---- traffic: per node port and CPU -------------------------------------------------------------------------- */
 
@@ -173,16 +264,18 @@ enum direction {
 
 struct traffic {
 	__u64 connections; /* flows admitted */
+	__u64 handovers;   /* of them, those that went to another pod than the one before; not with SHARE_SPREAD */
+	__u64 held;        /* packets left unanswered, as nobody listened yet */
 	__u64 packets[2];  /* by enum direction */
 	__u64 bytes[2];    /* from the IP header on */
 };
-SALLYPORT_ASSERT(sizeof(struct traffic) == 40);
+SALLYPORT_ASSERT(sizeof(struct traffic) == 56);
 
 /* ---- drops: per CPU, indexed by reason ----------------------------------------------------------------------- */
 
 enum drop {
 	DROP_REWRITE_FAILED = 0, /* the kernel refused to change the packet */
-	DROP_CLASH = 1,          /* the same client port is in use towards this backend by another node port */
+	DROP_CLASH = 1,          /* the client port is in use towards this backend, and no other was found free */
 	DROP_REASONS
 };
 

@@ -7,6 +7,7 @@
 
 #include "sallyport/address.hpp"
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -48,12 +49,27 @@ enum class Share : std::uint8_t { newest, spread };
 
 std::string_view name(Share share);
 
-/// A port of the node. `address` is one of its addresses, or the family's "any" (0.0.0.0 or ::).
+/// How pods on one node port take turns. Of several pods' values, those of the youngest count.
+struct Sharing
+{
+    Share share = Share::newest;
+    std::chrono::milliseconds settle{0};  ///< how long a younger pod must have listened before it takes over
+    std::chrono::milliseconds hold{0};    ///< how long new connections wait for a listener before they are refused
+
+    auto operator<=>(const Sharing&) const = default;
+};
+
+/// Where a port is translated: on the node's outside devices (an exposure), or on one pod's own device (a remap).
+enum class Scope : std::uint8_t { node = 0, pod = 1 };
+
+/// A port of the node: `address` is one of its addresses, or the family's "any" (0.0.0.0 or ::). With Scope::pod a port
+/// of the pod, whose address it is then.
 struct NodePort
 {
     Address address;
     HostPort port{};
     Protocol protocol = Protocol::tcp;
+    Scope scope = Scope::node;
 
     std::string to_string() const;  ///< `0.0.0.0:80/tcp`, `[::]:443/udp`
     auto operator<=>(const NodePort&) const = default;

@@ -20,7 +20,8 @@ namespace {
 
 /// bpf/maps.h
 constexpr std::array tables{"meta",      "pods",      "pod_exposures",     "backends", "node_ports",
-                            "addresses", "flows_new", "flows_established", "traffic",  "drops"};
+                            "addresses", "flows_new", "flows_established", "clashes",  "held",
+                            "fragmented", "socket_peers", "port_uses", "traffic",  "drops"};
 
 /// bpf/node.bpf.c
 constexpr std::array programs{"node_ingress", "node_egress", "ask_listener"};

@@ -112,12 +112,17 @@ void Programs::expose(const Target& node_port, std::uint8_t protocol, const std:
                       abi::share share, std::uint16_t container_port)
 {
     abi::node_port port{};
-    port.share = share;
+
     for (const TestPod* pod : pods) {
         const bool v6 = node_port.address.find(':') != std::string::npos;
         const Target target = pod->at({v6, protocol}, container_port);
-        backends.put(endpoint_of(target, protocol), {pod->id, pod->netns_id, 0});
-        port.backends[port.count++] = {wire_address(target.address), pod->id, pod->netns_id, htons(target.port), 0};
+        backends.put(endpoint_of(target, protocol), {pod->id, 0, pod->netns_id, htons(target.port), 0});
+        abi::node_port_backend& place = port.backends[port.count++];
+        place.address = wire_address(target.address);
+        place.pod = pod->id;
+        place.netns = pod->netns_id;
+        place.port = place.listener = htons(target.port);
+        place.share = static_cast<__u8>(share);
     }
     const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
     const abi::endpoint key = endpoint_of(node_port, protocol);
