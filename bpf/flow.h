@@ -56,10 +56,17 @@ static __always_inline void make_key(struct flow_key *key, __u8 protocol, const 
 	key->protocol = protocol;
 }
 
-/* A request's own tuple: the key into `clashes` and `held`. */
-static __always_inline void request_tuple(struct flow_key *key, const struct packet *pkt)
+/* The key of the flow of a request that carries what the pod sees: one to the pod itself, or translated already. */
+static __always_inline void direct_key(struct flow_key *key, const struct packet *pkt)
 {
 	make_key(key, pkt->protocol, &pkt->destination, pkt->destination_port, &pkt->source, pkt->source_port);
+}
+
+/* A request's own tuple: the key into `clashes` and `held`. */
+static __always_inline void sent_tuple(struct flow_key *key, const struct packet *pkt)
+{
+	direct_key(key, pkt);
+	key->scope = pkt->scope;
 }
 
 static __always_inline void request_key(struct flow_key *key, const struct packet *pkt,

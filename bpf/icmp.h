@@ -132,7 +132,7 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	port = find_node_port(inner, &walk->node_port);
 	if (port)
 		flow = find_flow_of_request(port, inner, &walk->key);
-	request_tuple(&walk->tuple, inner);
+	sent_tuple(&walk->tuple, inner);
 	if (!flow)
 		flow = find_clash(walk, inner, &walk->key);
 	if (!flow || !!(flow->state & FLOW_AT_POD) != (outer->scope == AT_POD))
@@ -174,7 +174,7 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	if (!(uses_of(inner->protocol, inner->destination_port) & PORT_OF_BACKEND))
 		return TCX_NEXT;
 	backend = find_backend(&inner->destination, inner->destination_port, inner->protocol);
-	request_tuple(&walk->key, inner); /* translated already, and so the flow's own key */
+	direct_key(&walk->key, inner); /* translated already, and so the flow's own key */
 	flow = find_flow(&walk->key);
 	if (!backend || !flow || flow->pod != backend->pod ||
 	    !!(flow->state & FLOW_AT_POD) != (outer->scope == AT_POD))

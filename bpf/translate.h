@@ -208,7 +208,7 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 	if (flow)
 		delete_flow(&walk->key);
 
-	walk->key = walk->tuple;
+	direct_key(&walk->key, pkt);
 	fill_flow(&walk->flow, skb, pkt, walk->place.pod);
 	walk->flow.state |= FLOW_DIRECT;
 	if (!opens(pkt))
@@ -233,10 +233,11 @@ __noinline int from_client_directly(struct __sk_buff *skb)
 
 	if (!pkt)
 		return TCX_NEXT;
-	request_tuple(&walk->tuple, pkt); /* here the key of a flow too */
-	if (!find_place(&walk->tuple, pkt, &walk->place))
+	direct_key(&walk->key, pkt);
+	sent_tuple(&walk->tuple, pkt);
+	if (!find_place(&walk->key, pkt, &walk->place))
 		return TCX_NEXT; /* nobody's that we know of */
-	flow = find_flow(&walk->tuple);
+	flow = find_flow(&walk->key);
 	taken = flow && flow->pod == walk->place.pod && !is_over(flow, pkt->protocol);
 	if (taken && pkt->scope == AT_POD && !(flow->state & FLOW_AT_POD))
 		return TCX_NEXT; /* translated by the node's programs, which see to clashes */
@@ -245,7 +246,7 @@ __noinline int from_client_directly(struct __sk_buff *skb)
 		return TCX_NEXT;
 	}
 	if (flow && !taken && opens(pkt))
-		delete_flow(&walk->tuple);
+		delete_flow(&walk->key);
 	return tell_apart(skb, walk, taken);
 }
 
@@ -264,7 +265,7 @@ __noinline int from_new_client(struct __sk_buff *skb)
 		return TCX_NEXT;
 	if (!is_for_us(pkt))
 		return from_client_directly(skb);
-	request_tuple(&walk->tuple, pkt);
+	sent_tuple(&walk->tuple, pkt);
 	flow = find_flow_of_request(port, pkt, &walk->key) ?: find_clash(walk, pkt, &walk->key);
 	if (flow && stays(skb, walk, flow))
 		return forward(skb, walk, &walk->key, flow);

@@ -183,7 +183,8 @@ struct flow_key {
 	be16 backend_port;
 	be16 client_port;
 	__u8 protocol;
-	__u8 zero[3];
+	__u8 scope; /* enum scope, of a key of clashes or held; of a flow's own key 0 */
+	__u8 zero[2];
 };
 SALLYPORT_ASSERT(sizeof(struct flow_key) == 40);
 
@@ -214,7 +215,8 @@ SALLYPORT_ASSERT(sizeof(struct flow) == 48);
 /*
  * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------
  *
- * Key: a flow_key with the node port (or, for a direct connection, the pod's) in the backend's place.
+ * Key: a flow_key with the node port (or, for a direct connection, the pod's) in the backend's place, and the scope: a
+ * remapped connection passes the node as a direct one, with the same tuple.
  * ---- held: the same key -> since when (CLOCK_MONOTONIC, ns) a new connection waits for a listener ----------------
  */
 
