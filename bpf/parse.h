@@ -20,6 +20,9 @@
 
 #include "sallyport/abi.h"
 
+/* Of the devices that the programs run on: ETH_HLEN, or 0 where packets begin with the IP header. */
+const volatile __u32 link_header_length = 14;
+
 /* What is read in place: Ethernet, IPv4 with all options or IPv6, TCP without options. */
 #define MAX_HEADERS (ETH_HLEN + 60 + sizeof(struct tcphdr))
 
