@@ -97,6 +97,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
         log_vanished(forget_vanished_pods(datapath->bindings()));
+        datapath->forget_unbound_pod_hooks();
         follow_addresses(*datapath);
     }
     tidy_up(config.paths);
@@ -135,6 +136,7 @@ std::string add(const Request& request)
         datapath.follow_addresses(network.addresses, config.addresses);
         datapath.follow_devices(devices);
         datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.share, wanted});
+        datapath.forget_unbound_pod_hooks();
     } catch (const Error&) {
         tidy_up(config.paths);
         throw;
@@ -181,7 +183,7 @@ void check(const Request& request)
         if (std::find(held.begin(), held.end(), exposure) == held.end())
             missing.push_back("exposure " + summary({exposure}));
     for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
-        missing.push_back("our program at " + hook);
+        missing.push_back(hook);
     if (missing.empty())
         return;
 
