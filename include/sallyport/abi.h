@@ -136,8 +136,8 @@ SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 48);
 struct node_port {
 	__u32 count; /* of backends; 0: the last pod went, and new connections wait for the next one */
 	__u32 zero;
-	__u64 vacant_until; /* CLOCK_MONOTONIC, ns: how long they do, where count is 0 */
-	__u64 taker;        /* the pod that took the last connection */
+	__u64 vacant_until;                              /* CLOCK_MONOTONIC, ns: how long they do, where count is 0 */
+	__u64 taker;                                     /* the pod that took the last connection */
 	struct node_port_backend backends[MAX_BACKENDS]; /* youngest first */
 };
 SALLYPORT_ASSERT(sizeof(struct node_port) == 24 + 48 * MAX_BACKENDS);
