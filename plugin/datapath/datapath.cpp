@@ -106,7 +106,7 @@ Datapath Datapath::open(const Paths& paths, const FlowCapacity& flows)
 {
     const StateDir dir(paths.bpffs);
     dir.create();
-    const bool fresh = ensure_programs(dir, flows);
+    const bool fresh = ensure_programs(dir, ProgramSet::node, flows);
     auto state = std::make_unique<State>(dir);
     if (fresh)
         state->bindings.repair();  // a table may have been lost

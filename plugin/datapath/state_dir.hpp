@@ -30,9 +30,11 @@ public:
     /// Is there a directory of ours on a BPF file system?
     bool exists() const noexcept;
 
-    /// Are all tables and programs there? Not so where a command was killed while it made or removed them, or where
-    /// somebody else removed some.
-    bool is_complete() const noexcept;
+    bool has_tables() const noexcept;
+
+    /// Are all tables there, and the programs that every node needs? Not so where a command was killed while it made or
+    /// removed them, or where somebody else removed some.
+    bool is_complete() const;
 
     /// Makes the directories. Throws Error(node_lacks) where <bpffs> isn't a mounted BPF file system.
     void create() const;
