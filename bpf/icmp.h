@@ -135,7 +135,7 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	request_tuple(&walk->tuple, inner);
 	if (!flow)
 		flow = find_clash(walk, inner, &walk->key);
-	if (!flow || !!(flow->state & FLOW_AT_POD) != (outer->scope == AT_POD))
+	if (!flow || !is_at(flow, outer->scope))
 		return TCX_NEXT;
 
 	if (!rewrite_embedded_address(skb, outer, inner, SOURCE, &inner->destination, &walk->key.backend) ||
@@ -177,7 +177,7 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	request_tuple(&walk->key, inner); /* translated already, and so the flow's own key */
 	flow = find_flow(&walk->key);
 	if (!backend || !flow || flow->pod != backend->pod ||
-	    !!(flow->state & FLOW_AT_POD) != (outer->scope == AT_POD))
+	    !is_at(flow, outer->scope))
 		return TCX_NEXT;
 	if (ends_flow(skb, outer, inner))
 		flow->state |= FLOW_RESET;

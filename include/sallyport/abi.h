@@ -204,12 +204,14 @@ struct flow {
 	be16 client_port; /* the client's own; the key has another one where two flows would clash in the pod */
 	__u16 state;      /* enum flow_state */
 	__u16 zero;
-	__u32 server_isn; /* the pod's initial sequence number, host byte order */
-	__u32 device;     /* ifindex of the outside device that it arrived on */
-	__u64 pod;        /* dead at once when the backend belongs to another */
-	__u64 last_seen;  /* CLOCK_MONOTONIC, ns */
+	__u32 server_isn;  /* the pod's initial sequence number, host byte order */
+	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
+	__u32 host_device; /* as in struct node_port_backend */
+	__u32 zero2;
+	__u64 pod;         /* dead at once when the backend belongs to another */
+	__u64 last_seen;   /* CLOCK_MONOTONIC, ns */
 };
-SALLYPORT_ASSERT(sizeof(struct flow) == 48);
+SALLYPORT_ASSERT(sizeof(struct flow) == 56);
 
 /*
  * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------

@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_ether.h>
 #include <node.skel.h>
+#include <pod.skel.h>
 
 #include <algorithm>
 #include <array>
@@ -102,11 +103,14 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
     }
 }
 
-constexpr std::array<std::string_view, 3> node_programs{"node_ingress", "node_egress", "ask_listener"};
+constexpr std::array<std::string_view, 4> node_programs{"node_ingress", "node_egress", "pod_uplink", "ask_listener"};
+constexpr std::array<std::string_view, 2> pod_programs{"pod_ingress", "pod_egress"};
 
 constexpr std::array recipes{
     Recipe{ProgramSet::node, "", node_programs, ETH_HLEN, bytes_of<::node>, make<::node>},
     Recipe{ProgramSet::bare_node, "bare_", node_programs, 0, bytes_of<::node>, make<::node>},
+    Recipe{ProgramSet::pod, "", pod_programs, ETH_HLEN, bytes_of<::pod>, make<::pod>},
+    Recipe{ProgramSet::bare_pod, "bare_", pod_programs, 0, bytes_of<::pod>, make<::pod>},
 };
 
 const Recipe& recipe_of(ProgramSet set)

@@ -18,6 +18,8 @@ namespace sallyport {
 enum class ProgramSet {
     node,       ///< node.bpf.c, for outside devices with an Ethernet header
     bare_node,  ///< the same for devices without a link-layer header: WireGuard, tun
+    pod,        ///< pod.bpf.c, for a pod's own device
+    bare_pod,
 };
 
 /// Names of the set's programs in StateDir::program(); those of a `bare_` set begin so.
