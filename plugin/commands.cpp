@@ -57,16 +57,18 @@ void refuse_host_processes(const std::vector<Exposure>& wanted)
                                       " of the node; stop it, choose another port, or set `reservePorts` to false");
 }
 
-void log_vanished(const std::vector<BoundPod>& pods)
+/// What others have left behind: pods that went without DEL, and node ports that waited in vain for another pod.
+void forget_the_past(Bindings& bindings)
 {
-    for (const BoundPod& pod : pods)
+    for (const BoundPod& pod : forget_vanished_pods(bindings))
         log_warning("pod " + pod.pod() + " vanished without DEL: removed what it held");
+    bindings.forget_expired();
 }
 
 /// After a removal: on a node without gateway pods nothing of ours stays in the kernel.
 void tidy_up(const Paths& paths)
 {
-    if (!Datapath::holds_pods(paths))
+    if (!Datapath::in_use(paths))
         Datapath::remove(paths);
 }
 
@@ -77,6 +79,29 @@ void follow_addresses(Datapath& datapath)
         datapath.follow_addresses(read_node_addresses(), std::nullopt);
     } catch (const Error& error) {
         log_warning(error.what());
+    }
+}
+
+bool has_remaps(const std::vector<Exposure>& exposures)
+{
+    return std::any_of(exposures.begin(), exposures.end(),
+                       [](const Exposure& exposure) { return exposure.node_port.scope == Scope::pod; });
+}
+
+/// Remaps are translated on the pod's own device. Where our programs can't be attached there, the pod is unbound again:
+/// it would hold ports that lead nowhere.
+void attach_own_device(Datapath& datapath, const Netns& netns, const AttachmentId& id,
+                       const std::vector<Exposure>& exposures)
+{
+    datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod, and of pods that vanished
+    if (!has_remaps(exposures))
+        return;
+    try {
+        datapath.attach_pod(netns, id);
+    } catch (const Error&) {
+        datapath.bindings().unbind(id);
+        datapath.forget_unbound_pod_hooks();
+        throw;
     }
 }
 
@@ -96,7 +121,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     }
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
-        log_vanished(forget_vanished_pods(datapath->bindings()));
+        forget_the_past(datapath->bindings());
         datapath->forget_unbound_pod_hooks();
         follow_addresses(*datapath);
     }
@@ -128,15 +153,15 @@ std::string add(const Request& request)
 
     const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
     Datapath datapath = Datapath::open(config.paths, config.flows);
-    log_vanished(forget_vanished_pods(datapath.bindings()));
+    forget_the_past(datapath.bindings());
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (config.reserve_ports)
             refuse_host_processes(wanted);
         datapath.follow_addresses(network.addresses, config.addresses);
         datapath.follow_devices(devices);
-        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.share, wanted});
-        datapath.forget_unbound_pod_hooks();
+        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), {wishes.share}, wanted});
+        attach_own_device(datapath, netns, pod.id, wanted);
     } catch (const Error&) {
         tidy_up(config.paths);
         throw;
@@ -151,7 +176,7 @@ void del(const Request& request)
     if (!Datapath::exists(config.paths))
         return;
     const auto datapath = Datapath::find(config.paths);
-    if (datapath && Datapath::holds_pods(config.paths) && !datapath->bindings().knows(request.attachment))
+    if (datapath && Datapath::in_use(config.paths) && !datapath->bindings().knows(request.attachment))
         return;  // a plain pod, or one that is gone already
 
     remove_locked(config, [&](Bindings& bindings) {
@@ -184,6 +209,9 @@ void check(const Request& request)
             missing.push_back("exposure " + summary({exposure}));
     for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
         missing.push_back(hook);
+    if (has_remaps(wanted))
+        for (const std::string& hook : datapath->missing_pod_hooks(open_netns(pod.netns), pod.id))
+            missing.push_back(hook);
     if (missing.empty())
         return;
 

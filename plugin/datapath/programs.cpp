@@ -103,7 +103,7 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
     }
 }
 
-constexpr std::array<std::string_view, 3> node_programs{"node_ingress", "node_egress", "ask_listener"};
+constexpr std::array<std::string_view, 4> node_programs{"node_ingress", "node_egress", "pod_uplink", "ask_listener"};
 constexpr std::array<std::string_view, 2> pod_programs{"pod_ingress", "pod_egress"};
 
 constexpr std::array recipes{

@@ -182,13 +182,13 @@ TEST_CASE("a pod's device without Ethernet header gets the programs for it; one 
     Pod gateway(node, {.expose = "80:9080"});
     gateway.netns.ip("tuntap add dev tun0 mode tun\n");
     const auto call = [&](const std::string& command) {
-        PluginCall call = gateway.call(command);
-        call.ifname = "tun0";
-        Json config = Json::parse(call.stdin_text);
+        PluginCall of_tun = gateway.call(command);
+        of_tun.ifname = "tun0";
+        Json config = Json::parse(of_tun.stdin_text);
         if (command == "ADD")
-            config["prevResult"]["interfaces"][1]["name"] = call.ifname;
-        call.stdin_text = config.dump();
-        return call_plugin(sallyport_binary(), call, node.host);
+            config["prevResult"]["interfaces"][1]["name"] = of_tun.ifname;
+        of_tun.stdin_text = config.dump();
+        return call_plugin(sallyport_binary(), of_tun, node.host);
     };
     require_ok(call("ADD"));
     with_datapath(node, [&](Datapath& datapath) {

@@ -1,8 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A stand-in for Cilium on a Node: the programs of cilium.bpf.c where Cilium attaches its own, and what its agent does
-// when it starts. Not a test of Cilium; it has the habits that others must live with (see cilium.bpf.c).
+// A stand-in for Cilium on a Node: the programs of bpf/cilium.bpf.c where Cilium attaches its own, and what its agent
+// does when it starts. Not a test of Cilium; it has the habits that others must live with (see bpf/cilium.bpf.c).
 #pragma once
 
 #include "support/chain.hpp"
