@@ -124,7 +124,8 @@ std::string add(const Request& request)
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
-    const std::vector<Device> devices = choose_devices(config, network);
+    const bool at_node = any_at_node(wanted);
+    const auto devices = at_node ? choose_devices(config, network) : std::vector<Device>{};
     const Netns netns = open_netns(pod.netns);
 
     const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
@@ -132,11 +133,12 @@ std::string add(const Request& request)
     forget_the_past(datapath.bindings());
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
-        if (config.reserve_ports)
+        if (at_node && config.reserve_ports)
             refuse_host_processes(wanted);
         datapath.follow_addresses(network.addresses, config.addresses);
-        datapath.follow_devices(devices);
-        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), {wishes.share}, wanted});
+        if (at_node)
+            datapath.follow_devices(devices);
+        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted});
     } catch (const Error&) {
         tidy_up(config.paths);
         throw;
@@ -182,8 +184,9 @@ void check(const Request& request)
     for (const Exposure& exposure : wanted)
         if (std::find(held.begin(), held.end(), exposure) == held.end())
             missing.push_back("exposure " + summary({exposure}));
-    for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
-        missing.push_back("our program at " + hook);
+    if (any_at_node(wanted))
+        for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
+            missing.push_back("our program at " + hook);
     if (missing.empty())
         return;
 
