@@ -134,6 +134,7 @@ std::string add(const Request& request)
             refuse_host_processes(wanted);
         datapath.follow_addresses(network.addresses, config.addresses);
         datapath.follow_devices(devices);
+        datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
         datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.share, wanted});
     } catch (const Error&) {
         tidy_up(config.paths);

@@ -3,9 +3,11 @@
 #include "kernel_facts.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/os/unique_fd.hpp"
 
 #include <bpf/bpf.h>
 #include <probe.skel.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
@@ -36,6 +38,21 @@ bool kernel_csum_knows_ipv6()
 bool kernel_has_coarse_clock()
 {
     return libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_ktime_get_coarse_ns, nullptr) == 1;
+}
+
+bool kernel_has_set_retval()
+{
+    return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_set_retval, nullptr) == 1;
+}
+
+std::uint64_t netns_cookie()
+{
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    if (!socket || ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+        return 0;
+    return cookie;
 }
 
 }  // namespace sallyport

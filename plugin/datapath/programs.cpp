@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_ether.h>
 #include <node.skel.h>
+#include <socket.skel.h>
 
 #include <algorithm>
 #include <array>
@@ -79,6 +80,10 @@ void inform(ReadOnly& rodata, const Recipe& recipe)
         rodata.csum_knows_ipv6 = kernel_csum_knows_ipv6();
     if constexpr (requires { rodata.have_coarse_clock; })
         rodata.have_coarse_clock = kernel_has_coarse_clock();
+    if constexpr (requires { rodata.have_set_retval; })
+        rodata.have_set_retval = kernel_has_set_retval();
+    if constexpr (requires { rodata.host_netns_cookie; })
+        rodata.host_netns_cookie = netns_cookie();
 }
 
 template <typename Object>
@@ -104,9 +109,16 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
 
 constexpr std::array<std::string_view, 3> node_programs{"node_ingress", "node_egress", "ask_listener"};
 
+constexpr std::array<std::string_view, 10> socket_programs{
+    "socket_connect4", "socket_connect6",     "socket_sendmsg4",     "socket_sendmsg6",   "socket_recvmsg4",
+    "socket_recvmsg6", "socket_getpeername4", "socket_getpeername6", "socket_post_bind4", "socket_post_bind6"};
+
+using SocketObject = struct ::socket;  // beside the system call of that name
+
 constexpr std::array recipes{
     Recipe{ProgramSet::node, "", node_programs, ETH_HLEN, bytes_of<::node>, make<::node>},
     Recipe{ProgramSet::bare_node, "bare_", node_programs, 0, bytes_of<::node>, make<::node>},
+    Recipe{ProgramSet::socket, "", socket_programs, 0, bytes_of<SocketObject>, make<SocketObject>},
 };
 
 const Recipe& recipe_of(ProgramSet set)

@@ -18,6 +18,7 @@ namespace sallyport {
 enum class ProgramSet {
     node,       ///< node.bpf.c, for outside devices with an Ethernet header
     bare_node,  ///< the same for devices without a link-layer header: WireGuard, tun
+    socket,     ///< socket.bpf.c, for cgroups
 };
 
 /// Names of the set's programs in StateDir::program(); those of a `bare_` set begin so.

@@ -1,0 +1,72 @@
+/* Copyright The Sallyport Authors */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which of a node port's pods takes a new connection. */
+#ifndef SALLYPORT_SELECT_H
+#define SALLYPORT_SELECT_H
+
+#include "listen.h"
+
+#define NSEC_PER_MSEC 1000000ULL
+
+/* Before any pod that has listened for less than the settle time. */
+#define SETTLED (1ULL << 63)
+
+/* splitmix64's finaliser (Steele, Lea, Flood 2014): every input bit reaches every output bit. */
+static __always_inline __u64 mix(__u64 bits)
+{
+	bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebULL;
+	return bits ^ (bits >> 31);
+}
+
+/* Always 0, which the verifier doesn't know. */
+volatile __u32 unknown_zero = 0;
+
+/*
+ * The same number, but unknown to the verifier. It follows each value of a number that it knows through the whole rest
+ * of the program; forgotten in time, all places of a list are one.
+ */
+static __always_inline __u32 forget(__u32 number)
+{
+	return number + unknown_zero;
+}
+
+/*
+ * The place of the pod that takes the connection of `client` (a number that is the client's own, as random as may be),
+ * or MAX_BACKENDS where none listens.
+ *
+ * It is the one with the highest rank among those that listen. Whoever has settled stands above whoever hasn't; among
+ * the settled, `newest` ranks by youth, and `spread` by rendezvous hashing (Thaler, Ravishankar 1998), so that a pod
+ * that comes or goes moves nobody but its own clients. Where none has settled, the oldest goes on. Youngest come first
+ * in the list, so that with `newest` nobody is asked after the first who listens. Both ranks are made and one is masked
+ * out: a branch here would double what the verifier has to follow.
+ */
+static __always_inline __u32 select_backend(void *context, const struct node_port *port, bool v6, __u8 protocol,
+					    __u64 client)
+{
+	__u64 settle = port->backends[0].settle_ms * NSEC_PER_MSEC;
+	__u64 spread = -(__u64)forget(port->backends[0].share == SHARE_SPREAD);
+	__u32 chosen = MAX_BACKENDS;
+	__u64 best = 0;
+
+	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
+		__u64 youth = MAX_BACKENDS - forget(i);
+		bool settled;
+		__u64 rank;
+
+		if (i >= port->count)
+			break;
+		rank = (mix(client ^ mix(port->backends[i].pod)) & spread) | (youth & ~spread) | SETTLED;
+		if (rank <= best || !ask_backend(context, &port->backends[i], v6, protocol, settle, &settled))
+			continue;
+		if (!settled)
+			rank = forget(i) + 1;
+		if (rank <= best)
+			continue;
+		best = rank;
+		chosen = forget(i);
+	}
+	return chosen;
+}
+
+#endif
