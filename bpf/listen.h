@@ -79,27 +79,25 @@ static __always_inline struct backend *find_backend(const union address *address
 	return bpf_map_lookup_elem(&backends, &endpoint);
 }
 
-/*
- * Does the pod at this place listen, and for how long has it? Noted in `backends`, for whoever asks next. Returns
- * false where it doesn't; *settled says whether it has for `settle` ns.
- */
-static __always_inline bool ask_backend(void *context, const struct node_port_backend *place, bool v6, __u8 protocol,
-					__u64 settle, bool *settled)
+enum answer { SILENT, LISTENS, LISTENS_AND_SETTLED };
+
+/* Does the pod at this place listen, and has it for `settle` ns? Noted in `backends`, for whoever asks next. */
+static __always_inline enum answer ask_backend(void *context, const struct node_port_backend *place, bool v6,
+					       __u8 protocol, __u64 settle)
 {
 	bool listening = listens(context, v6, protocol, &place->address, place->listener, place->netns);
 	struct backend *backend = find_backend(&place->address, place->port, protocol);
+	__u64 time = now();
 
-	*settled = !settle;
 	if (!backend || backend->pod != place->pod)
-		return listening; /* the command is just changing it */
+		return SILENT; /* the command is just taking it away */
 	if (!listening) {
 		backend->listening_since = 0;
-	} else if (!backend->listening_since) {
-		backend->listening_since = now();
-	} else {
-		*settled = now() - backend->listening_since >= settle;
+		return SILENT;
 	}
-	return listening;
+	if (!backend->listening_since)
+		backend->listening_since = time;
+	return time - backend->listening_since >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }
 
 #endif

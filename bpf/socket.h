@@ -7,8 +7,8 @@
 #ifndef SALLYPORT_SOCKET_H
 #define SALLYPORT_SOCKET_H
 
-#include "choose.h"
 #include "parse.h"
+#include "select.h"
 
 /* linux/socket.h isn't for BPF. */
 #define AF_INET6 10
@@ -21,11 +21,6 @@ static __always_inline bool is_in_host(void *context)
 	return bpf_get_netns_cookie(context) == (host_netns_cookie ?: bpf_get_netns_cookie(NULL));
 }
 
-static __always_inline bool same_address(const union address *a, const union address *b)
-{
-	return a->halves[0] == b->halves[0] && a->halves[1] == b->halves[1];
-}
-
 static __always_inline union address any_of_family(const union address *address)
 {
 	return is_v4_mapped(address) ? v4_mapped(0) : (union address){};
@@ -33,9 +28,7 @@ static __always_inline union address any_of_family(const union address *address)
 
 static __always_inline bool is_any(const union address *address)
 {
-	const union address any = any_of_family(address);
-
-	return same_address(address, &any);
+	return is_v4_mapped(address) ? !address->words[3] : !address->halves[0] && !address->halves[1];
 }
 
 static __always_inline bool is_loopback(const union address *address)
@@ -85,43 +78,40 @@ static __always_inline struct node_port *find_asked(const struct endpoint *asked
 	return bpf_map_lookup_elem(&node_ports, key);
 }
 
-/* As forget(), for numbers of which the verifier would keep single bits in mind. */
-static __always_inline __u64 forget_wide(__u64 number)
+/* Has the pod at this place been seen to listen, by whoever asked last? */
+static __always_inline enum answer recall_backend(const struct node_port_backend *place, __u8 protocol, __u64 settle)
 {
-	return number ^ ((__u64)unknown_zero << 32 | unknown_zero);
+	struct backend *backend = find_backend(&place->address, place->port, protocol);
+
+	if (!backend || backend->pod != place->pod || !backend->listening_since)
+		return SILENT;
+	return now() - backend->listening_since >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }
 
-/* Ranks, above which `newest` and `spread` rank by themselves. SETTLED is the highest of them. */
-#define SEEN_LISTENING (1ULL << 62)
-
 /*
- * For a socket of any other namespace, as select_backend: ids of namespaces mean something else there, so nobody can be
- * asked. What was last seen counts, by whoever asked: a pod that has settled; then the oldest that listened; then
- * whoever should be the first to. Where that pod doesn't listen, it refuses, as the host would.
+ * As select_backend, for a socket of another namespace than the host's: ids of namespaces mean something else there, so
+ * nobody can be asked, and what was last seen counts. Where nobody was seen, it is the youngest; and where that one
+ * doesn't listen, it refuses as the host would.
  */
-static __always_inline __u32 select_by_memory(const struct node_port *port, __u8 protocol, __u64 client)
+static __always_inline __u64 select_by_memory(const struct node_port *port, __u8 protocol, __u64 client)
 {
 	__u64 settle = port->backends[0].settle_ms * NSEC_PER_MSEC;
-	__u64 spread = -(__u64)forget(port->backends[0].share == SHARE_SPREAD);
-	__u32 chosen = MAX_BACKENDS;
-	__u64 best = 0;
+	__u64 spread = -forget(port->backends[0].share == SHARE_SPREAD);
+	__u64 chosen = forget(port->count ? 0 : MAX_BACKENDS);
+	__u64 best = forget(0);
 
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
-		const struct node_port_backend *place = &port->backends[i];
 		__u64 youth = MAX_BACKENDS - forget(i);
-		struct backend *backend;
-		__u64 since, rank;
+		__u64 rank, answer;
 
 		if (i >= port->count)
 			break;
-		backend = find_backend(&place->address, place->port, protocol);
-		if (!backend || backend->pod != place->pod)
+		answer = forget(recall_backend(&port->backends[i], protocol, settle));
+		if (answer == SILENT)
 			continue;
-		since = backend->listening_since;
-		rank = (((mix(client ^ mix(place->pod)) >> 2) | 1) & spread) | (youth & ~spread);
-		if (since)
-			rank = now() - since >= settle ? rank | SETTLED : SEEN_LISTENING | (forget(i) + 1);
-		rank = forget_wide(rank);
+		rank = (mix(client ^ mix(port->backends[i].pod)) & spread) | (youth & ~spread) | SETTLED;
+		if (answer == LISTENS)
+			rank = forget(i + 1);
 		if (rank <= best)
 			continue;
 		best = rank;
@@ -173,7 +163,7 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, const struct endpo
 	struct node_port *port;
 	struct endpoint key;
 	struct backend *backend;
-	__u32 chosen;
+	__u64 chosen;
 
 	port = find_asked(asked, in_host, &key);
 	if (!port || is_bound_to_loopback(ctx))

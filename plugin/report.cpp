@@ -72,7 +72,8 @@ NodeReport report_node(const Datapath& datapath, std::chrono::milliseconds inter
     std::this_thread::sleep_for(interval);
 
     for (std::size_t i = 0; i < entries.size(); i++) {
-        NodePortReport port{entries[i].node_port, entries[i].share, {}, datapath.traffic(entries[i].node_port), {}};
+        NodePortReport port{
+            entries[i].node_port, entries[i].sharing.share, {}, datapath.traffic(entries[i].node_port), {}};
         port.rates = rates_between(before[i], port.traffic, interval);
         for (const NodePortBackend& backend : entries[i].backends)
             port.pods.push_back(report_pod(datapath, backend, pods, report.flows, entries[i].node_port));

@@ -83,11 +83,12 @@ struct FakeTables
     FakeTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{lifetime};
     FakeTable<abi::endpoint, abi::backend> backends{lifetime};
     FakeTable<abi::endpoint, abi::node_port> node_ports{lifetime};
+    FakeTable<__u32, __u32> port_uses{lifetime};
     FakeTable<abi::endpoint, std::vector<abi::traffic>> traffic{lifetime};
 
-    BindingTables references() { return {meta, pods, pod_exposures, backends, node_ports, traffic}; }
+    BindingTables references() { return {meta, pods, pod_exposures, backends, node_ports, port_uses, traffic}; }
 
-    /// Entries that belong to pods; `meta` outlives them.
+    /// Entries that belong to pods; `meta` and `port_uses` outlive them.
     std::size_t entries() const
     {
         return pods.size() + pod_exposures.size() + backends.size() + node_ports.size() + traffic.size();

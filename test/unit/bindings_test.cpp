@@ -33,7 +33,7 @@ Binding binding(const std::string& id, std::vector<Exposure> exposures, Share sh
     made.pod.netns = "/run/netns/" + id;
     made.netns_identity = {4, 4026530000 + id.size()};
     made.netns_id = 7;
-    made.share = share;
+    made.sharing.share = share;
     made.exposures = std::move(exposures);
     return made;
 }
@@ -81,7 +81,7 @@ TEST_CASE("the youngest pod stands first, and says how the port is shared")
     bindings.bind(binding("new", {exposure(80, "10.0.0.2")}, Share::spread));
 
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2, 1});
-    CHECK(bindings.node_ports()[0].share == Share::spread);
+    CHECK(bindings.node_ports()[0].sharing.share == Share::spread);
 
     bindings.unbind(old_pod.pod.id);
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2});
@@ -300,7 +300,7 @@ TEST_CASE("repair brings back what an owner record lists, and removes what has n
     CHECK(bindings.missing_of(old_pod.pod.id).empty());
     CHECK(bindings.missing_of(new_pod.pod.id).empty());
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2, 1});
-    CHECK(bindings.node_ports().front().share == Share::spread);
+    CHECK(bindings.node_ports().front().sharing.share == Share::spread);
 }
 
 TEST_CASE("repair forgets a pod whose records aren't whole")
