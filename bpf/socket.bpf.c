@@ -8,6 +8,7 @@
  * in 6.
  */
 #include "socket.h"
+#include "v6only.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -15,6 +16,9 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 
 /* bpf_set_retval came with kernel 5.18 for these hooks; without it a refused bind() says EPERM. */
 const volatile bool have_set_retval = false;
+
+/* Whether v6only.h is right about this kernel; else a socket at :: counts as one of IPv6 alone. */
+const volatile bool sees_v6only = false;
 
 enum verdict {
 	REFUSE = 0,
@@ -59,52 +63,60 @@ static __always_inline void show_v6(struct bpf_sock_addr *ctx, const struct endp
 	ctx->user_port = endpoint->port;
 }
 
-/* Is there something for us in this call? `uses` of its port number. */
-static __always_inline bool concerns_us(struct bpf_sock_addr *ctx, const struct endpoint *asked)
+/* What the port number of a destination stands for; nothing where it is no TCP or UDP port. */
+static __always_inline __u32 uses_of_destination(const struct endpoint *to)
 {
-	__u32 uses;
-
-	if (asked->protocol != IPPROTO_TCP && asked->protocol != IPPROTO_UDP)
-		return false; /* port_uses knows no others */
-	uses = port_uses_of(asked);
-	if (uses & PORT_OF_BACKEND)
-		forget_peer(ctx, asked);
-	return is_node_port_use(uses, &asked->address);
+	return to->protocol == IPPROTO_TCP || to->protocol == IPPROTO_UDP ? port_uses_of(to) : 0;
 }
 
-/* connect(): a TCP connection, or a UDP socket's peer. Leaves the backend in *to. */
+/* connect(): a TCP connection, or a UDP socket's peer. Returns true with the backend in *to. */
 static __always_inline bool connect_to(struct bpf_sock_addr *ctx, struct endpoint *to)
 {
+	__u32 uses = uses_of_destination(to);
 	struct socket_peer given;
 
-	if (!concerns_us(ctx, to) || !choose(ctx, to, &given))
+	if (!uses)
 		return false;
+	if (!is_node_port_use(uses, &to->address) || !choose(ctx, to, &given)) {
+		forget_peer(ctx, to); /* it goes there directly now */
+		return false;
+	}
 	remember(ctx, &given.endpoint, to, given.pod);
 	*to = given.endpoint;
 	return true;
 }
 
+/* Does the pod that this was given to still live? */
+static __always_inline bool is_alive(const struct socket_peer *given)
+{
+	struct backend *backend =
+		find_backend(&given->endpoint.address, given->endpoint.port, given->endpoint.protocol);
+
+	return backend && backend->pod == given->pod;
+}
+
 /* sendto() and sendmsg() of a datagram: its socket keeps the pod that it was given for as long as that pod lives. */
 static __always_inline bool send_to(struct bpf_sock_addr *ctx, struct endpoint *to)
 {
+	__u32 uses = uses_of_destination(to);
 	struct socket_peer given;
 	struct socket_peer *known;
 
-	if (!concerns_us(ctx, to))
+	if (!uses)
 		return false;
-	known = recall(ctx, to);
-	if (known) {
-		struct backend *backend;
-
-		given = *known;
-		backend = find_backend(&given.endpoint.address, given.endpoint.port, given.endpoint.protocol);
-		if (backend && backend->pod == given.pod) {
-			*to = given.endpoint;
-			return true;
-		}
+	if (!is_node_port_use(uses, &to->address)) {
+		forget_peer(ctx, to);
+		return false;
 	}
-	if (!choose(ctx, to, &given))
+	known = recall(ctx, to);
+	if (known && is_alive(known)) {
+		*to = known->endpoint;
+		return true;
+	}
+	if (!choose(ctx, to, &given)) {
+		forget_peer(ctx, to);
 		return false;
+	}
 	remember(ctx, to, &given.endpoint, given.pod);
 	remember(ctx, &given.endpoint, to, given.pod);
 	*to = given.endpoint;
@@ -230,11 +242,22 @@ static __always_inline bool is_reserved(const struct endpoint *bound)
 	return is_of_node(&bound->address, true) && is_exposed(&any);
 }
 
+/* A socket at :: takes IPv4 too, unless it was told not to. */
+static __always_inline bool takes_ipv4_too(struct bpf_sock *ctx, const struct endpoint *bound)
+{
+	return sees_v6only && is_any(&bound->address) && !is_v4_mapped(&bound->address) && !is_v6_only(ctx);
+}
+
 static __always_inline int judge(struct bpf_sock *ctx, const struct endpoint *bound)
 {
+	struct endpoint over_ipv4 = *bound;
+
+	over_ipv4.address = v4_mapped(0);
 	if (bound->protocol != IPPROTO_TCP && bound->protocol != IPPROTO_UDP)
 		return PROCEED;
-	if (!is_in_host(ctx) || !is_reserved(bound))
+	if (!is_in_host(ctx))
+		return PROCEED;
+	if (!is_reserved(bound) && !(takes_ipv4_too(ctx, bound) && is_reserved(&over_ipv4)))
 		return PROCEED;
 	if (have_set_retval)
 		bpf_set_retval(-EADDRINUSE);

@@ -204,10 +204,10 @@ static __always_inline struct socket_peer *recall(void *context, const struct en
 	return bpf_map_lookup_elem(&socket_peers, &of_socket);
 }
 
-/* The socket goes to a pod directly: what it asked for before isn't what it should be shown now. */
-static __always_inline void forget_peer(void *context, const struct endpoint *backend)
+/* The socket goes there without us: what it asked for before isn't what it should be shown now. */
+static __always_inline void forget_peer(void *context, const struct endpoint *key)
 {
-	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *backend };
+	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *key };
 
 	bpf_map_delete_elem(&socket_peers, &of_socket);
 }

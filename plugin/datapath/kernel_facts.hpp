@@ -24,6 +24,9 @@ bool kernel_has_coarse_clock();
 /// Can a program at bind() choose the error (bpf_set_retval, kernel 5.18)?
 bool kernel_has_set_retval();
 
+/// Can a program at bind() tell a dual-stack socket from one of IPv6 alone, in the way of bpf/v6only.h?
+bool kernel_shows_v6only();
+
 /// What programs know this thread's network namespace by; 0 where the kernel doesn't say (before 5.14).
 std::uint64_t netns_cookie();
 

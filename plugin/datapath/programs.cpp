@@ -82,6 +82,8 @@ void inform(ReadOnly& rodata, const Recipe& recipe)
         rodata.have_coarse_clock = kernel_has_coarse_clock();
     if constexpr (requires { rodata.have_set_retval; })
         rodata.have_set_retval = kernel_has_set_retval();
+    if constexpr (requires { rodata.sees_v6only; })
+        rodata.sees_v6only = kernel_shows_v6only();
     if constexpr (requires { rodata.host_netns_cookie; })
         rodata.host_netns_cookie = netns_cookie();
 }

@@ -193,6 +193,25 @@ TEST_CASE("a new connection goes to the youngest pod that listens, a datagram so
     CHECK(datagram() == "young");
 }
 
+TEST_CASE("a datagram socket keeps its pod also where node port and container port are one number", "[local]")
+{
+    LocalNode node;
+    node.plugin["gateways"]["ports"] = {9080};
+    LocalGateway old(node, "old", "9080:9080/udp");
+    LocalGateway young(node, "young", "9080:9080/udp");
+    old.listen();
+    require_ok(old.pod.add());
+    const Stay stay(node.cgroup, processes);
+    const DatagramSocket socket(node.host, AF_INET);
+    CHECK(name_in(socket.ask({node_v4, 9080}).text) == "old");
+    young.listen();
+    require_ok(young.pod.add());
+    const auto datagram = socket.ask({node_v4, 9080});
+    CHECK(name_in(datagram.text) == "old");
+    CHECK(datagram.from == Target{node_v4, 9080});
+    CHECK(socket.ask({young.pod.v4, 9080}).from == Target{young.pod.v4, 9080});
+}
+
 TEST_CASE("pods are sent to the pod that was last seen to listen", "[local]")
 {
     LocalNode node;

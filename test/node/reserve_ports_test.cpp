@@ -89,13 +89,14 @@ TEST_CASE("other addresses' and other namespaces' binds are untouched", "[reserv
 TEST_CASE("a dual-stack socket is refused for IPv4's sake, one of IPv6 alone isn't", "[reserve]")
 {
     LocalNode node;
-    Pod gateway(node, {.name = "gateway", .expose = "80:9080", .v6 = false});
+    Pod gateway(node, {.name = "gateway", .expose = "80:9080, 80:9080/udp", .v6 = false});
     require_ok(gateway.add());
     const Stay stay(node.cgroup, processes);
     for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
-        CHECK(bind_at(node.host, {{"::", std::uint16_t(type == SOCK_STREAM ? 80 : 81)}, type, true}) == "bound");
-        CHECK(bind_at(node.host, {{"::", 80}, SOCK_STREAM, false}) == in_use);
-        CHECK(bind_at(node.host, {{"::1", 80}, SOCK_STREAM, false}) == "bound");
+        CHECK(bind_at(node.host, {{"::", 80}, type, true}) == "bound");
+        CHECK(bind_at(node.host, {{"::", 80}, type, false}) == in_use);
+        CHECK(bind_at(node.host, {{"::1", 80}, type, false}) == "bound");
+        CHECK(bind_at(node.host, {{"::", 81}, type, false}) == "bound");
     }
 }
 
