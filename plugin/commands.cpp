@@ -136,8 +136,10 @@ std::string add(const Request& request)
         if (at_node && config.reserve_ports)
             refuse_host_processes(wanted);
         datapath.follow_addresses(network.addresses, config.addresses);
-        if (at_node)
+        if (at_node) {
             datapath.follow_devices(devices);
+            datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
+        }
         datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted});
     } catch (const Error&) {
         tidy_up(config.paths);

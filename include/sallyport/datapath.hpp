@@ -77,6 +77,11 @@ public:
     std::vector<std::string> devices() const;
     std::vector<std::string> missing_hooks(const std::vector<Device>& devices) const;
 
+    /// Attaches to the system calls of the processes below each child of this cgroup v2 directory, and of no others:
+    /// with `local_access` node ports are reached from there, with `reserve_ports` the node's own processes can't bind
+    /// them. Where the node can't have that, the log says so.
+    void follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports);
+
     /// Asks the kernel what the datapath would ask: does a socket of that namespace take new connections there?
     bool listens(const Backend& backend, std::uint32_t netns_id) const;
 

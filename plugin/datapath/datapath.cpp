@@ -5,6 +5,7 @@
 #include "bpf_table.hpp"
 #include "hooks.hpp"
 #include "programs.hpp"
+#include "socket_hooks.hpp"
 #include "state_dir.hpp"
 
 #include "sallyport/error.hpp"
@@ -142,6 +143,7 @@ void Datapath::remove(const Paths& paths)
 {
     const StateDir dir(paths.bpffs);
     Hooks(dir).leave_all();
+    SocketHooks(dir).leave_all();
     dir.remove();
 }
 
@@ -186,6 +188,11 @@ std::vector<Prefix> Datapath::addresses() const
 void Datapath::follow_devices(const std::vector<Device>& devices)
 {
     state_->hooks.follow(devices);
+}
+
+void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports)
+{
+    SocketHooks(state_->dir).follow(cgroup, {.local_access = local_access, .reserve_ports = reserve_ports});
 }
 
 std::vector<std::string> Datapath::devices() const
