@@ -63,6 +63,11 @@ private:
     std::string list_;
 };
 
+std::uint64_t Bindings::next_generation() const
+{
+    return tables_.meta.find(the_meta).value_or(abi::meta{}).last_pod + 1;
+}
+
 void Bindings::bind(const Binding& binding)
 {
     const auto key = to_wire(binding.pod.id);

@@ -83,6 +83,9 @@ public:
           now_(std::move(now))
     {}
 
+    /// What the next bind() will be known by: for what must be there before it.
+    std::uint64_t next_generation() const;
+
     /// Replaces whatever the attachment held. Throws Error: port_taken where a node port has its MAX_BACKENDS pods
     /// already, invalid_environment where a name is too long for the record; nothing is changed then.
     void bind(const Binding& binding);
