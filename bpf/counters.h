@@ -7,12 +7,27 @@
 #include "maps.h"
 #include "parse.h"
 
-static __always_inline void count_connection(const struct endpoint *node_port)
+/* `port` is where the last taker is remembered: a connection that another pod takes is a handover. */
+static __always_inline void count_connection(const struct endpoint *node_port, struct node_port *port, __u64 pod)
+{
+	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
+	__u64 before = port->taker;
+
+	if (before != pod)
+		port->taker = pod;
+	if (!seen)
+		return;
+	seen->connections++;
+	if (before && before != pod && port->backends[0].share == SHARE_NEWEST)
+		seen->handovers++;
+}
+
+static __always_inline void count_held(const struct endpoint *node_port)
 {
 	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
 
 	if (seen)
-		seen->connections++;
+		seen->held++;
 }
 
 static __always_inline void count_packet(const struct endpoint *node_port, const struct __sk_buff *skb,

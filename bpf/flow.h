@@ -9,57 +9,81 @@
 #define SALLYPORT_FLOW_H
 
 #include "counters.h"
-#include "maps.h"
 #include "parse.h"
+#include "rewrite.h"
 #include "select.h"
-
-/* bpf_ktime_get_coarse_ns came with kernel 5.11 and costs a fraction; the loader says whether it is there. */
-const volatile bool have_coarse_clock = false;
 
 /* How far beyond our SYN-ACK the client's first acknowledgement may be: data sent with it (TCP Fast Open, RFC 7413). */
 #define FIRST_WINDOW (1 << 20)
 
-static __always_inline __u64 now(void)
-{
-	return have_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
-}
+/* RFC 4787, REQ-5: a UDP mapping lives for five minutes after its last packet. */
+#define UDP_IDLE (300 * 1000000000ULL)
 
 static __always_inline struct flow *find_flow(const struct flow_key *key)
 {
 	return bpf_map_lookup_elem(&flows_established, key) ?: bpf_map_lookup_elem(&flows_new, key);
 }
 
-static __always_inline bool is_closed(const struct flow *flow)
+static __always_inline void delete_flow(const struct flow_key *key)
+{
+	bpf_map_delete_elem(&flows_established, key);
+	bpf_map_delete_elem(&flows_new, key);
+}
+
+/* Is it translated where we are? */
+static __always_inline bool is_at(const struct flow *flow, __u8 scope)
+{
+	return !!(flow->state & FLOW_AT_POD) == (scope == AT_POD);
+}
+
+static __always_inline bool is_over(const struct flow *flow, __u8 protocol)
 {
 	const __u16 both = FLOW_CLIENT_FIN | FLOW_SERVER_FIN;
 
+	if (protocol == IPPROTO_UDP && now() - flow->last_seen > UDP_IDLE)
+		return true;
 	return (flow->state & FLOW_RESET) || (flow->state & both) == both;
+}
+
+/* The first packet of a connection, or one that may be. */
+static __always_inline bool opens(const struct packet *pkt)
+{
+	return pkt->protocol == IPPROTO_UDP || (pkt->syn && !pkt->ack);
+}
+
+static __always_inline void make_key(struct flow_key *key, __u8 protocol, const union address *backend,
+				     be16 backend_port, const union address *client, be16 client_port)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->backend = *backend;
+	key->client = *client;
+	key->backend_port = backend_port;
+	key->client_port = client_port;
+	key->protocol = protocol;
+}
+
+/* A request's own tuple: the key into `clashes` and `held`. */
+static __always_inline void request_tuple(struct flow_key *key, const struct packet *pkt)
+{
+	make_key(key, pkt->protocol, &pkt->destination, pkt->destination_port, &pkt->source, pkt->source_port);
 }
 
 static __always_inline void request_key(struct flow_key *key, const struct packet *pkt,
 					const struct node_port_backend *backend)
 {
-	__builtin_memset(key, 0, sizeof(*key));
-	key->backend = backend->address;
-	key->client = pkt->source;
-	key->backend_port = backend->port;
-	key->client_port = pkt->source_port;
-	key->protocol = pkt->protocol;
+	make_key(key, pkt->protocol, &backend->address, backend->port, &pkt->source, pkt->source_port);
 }
 
 static __always_inline void reply_key(struct flow_key *key, const struct packet *pkt)
 {
-	__builtin_memset(key, 0, sizeof(*key));
-	key->backend = pkt->source;
-	key->client = pkt->destination;
-	key->backend_port = pkt->source_port;
-	key->client_port = pkt->destination_port;
-	key->protocol = pkt->protocol;
+	make_key(key, pkt->protocol, &pkt->source, pkt->source_port, &pkt->destination, pkt->destination_port);
 }
 
-static __always_inline bool same_address(const union address *a, const union address *b)
+/* Is it the flow of this request? Others from the same client port may end at the same backend. */
+static __always_inline bool is_flow_of(const struct flow *flow, const struct packet *pkt)
 {
-	return a->halves[0] == b->halves[0] && a->halves[1] == b->halves[1];
+	return flow->node_port == pkt->destination_port && flow->client_port == pkt->source_port &&
+	       same_address(&flow->node_address, &pkt->destination);
 }
 
 /* The flow and its key, for a packet to a node port; NULL where there is none that leads to a pod of today. */
@@ -74,8 +98,7 @@ static __always_inline struct flow *find_flow_of_request(const struct node_port 
 			break;
 		request_key(key, pkt, backend);
 		flow = find_flow(key);
-		if (flow && flow->pod == backend->pod && flow->node_port == pkt->destination_port &&
-		    same_address(&flow->node_address, &pkt->destination))
+		if (flow && flow->pod == backend->pod && is_flow_of(flow, pkt))
 			return flow;
 	}
 	return NULL;
@@ -119,40 +142,66 @@ static __always_inline void track(const struct flow_key *key, struct flow *flow,
 		promote(key, flow);
 }
 
-/*
- * The backend's tuple as the pod would see it may be taken: by a flow through another node port from the same client
- * port. To give it away would send the other flow's replies to the wrong port.
- */
-static __always_inline bool clashes_with(const struct flow_key *key, const struct node_port_backend *backend)
-{
-	struct flow *other = find_flow(key);
-
-	return other && other->pod == backend->pod && !is_closed(other);
-}
-
-static __always_inline void fill_flow(struct flow *flow, const struct packet *pkt, const struct endpoint *node_port,
-				      const struct node_port_backend *backend)
+static __always_inline void fill_flow(struct flow *flow, const struct packet *pkt, __u64 pod)
 {
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->node_address = pkt->destination;
 	flow->node_port = pkt->destination_port;
-	flow->pod = backend->pod;
+	flow->client_port = pkt->source_port;
+	flow->state = pkt->scope == AT_POD ? FLOW_AT_POD : 0;
+	flow->pod = pod;
 	flow->last_seen = now();
-	if (!same_address(&node_port->address, &pkt->destination))
-		flow->state = FLOW_VIA_ANY;
 }
 
-/* The slot was read while the command may have been writing it: what counts is whom the backend belongs to now. */
-static __always_inline bool still_there(const struct packet *pkt, const struct node_port_backend *slot)
+/* The state of the pod's socket for that very client; TCP_STATE_LISTEN or 0 where it has none of its own. */
+static __always_inline __u32 connection_state(struct __sk_buff *skb, const struct packet *pkt, be16 client_port,
+					      const struct node_port_backend *place)
 {
-	struct endpoint endpoint = {
-		.address = slot->address,
-		.port = slot->port,
-		.protocol = pkt->protocol,
-	};
-	struct backend *backend = bpf_map_lookup_elem(&backends, &endpoint);
+	struct bpf_sock_tuple tuple __attribute__((aligned(8)));
+	__u32 size = socket_tuple(&tuple, pkt->v6, &pkt->source, client_port, &place->address, place->listener);
+	struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, &tuple, size, (__s64)(__s32)place->netns, 0);
+	__u32 state;
 
-	return backend && backend->pod == slot->pod;
+	if (!socket)
+		return 0;
+	state = socket->state;
+	bpf_sk_release(socket);
+	return state;
+}
+
+/* Has the pod a socket of its own for that client? TIME_WAIT gives way to a new connection. */
+static __always_inline bool is_connected(__u32 state)
+{
+	return state && state != TCP_STATE_LISTEN && state != TCP_STATE_TIME_WAIT;
+}
+
+/* The place of the pod that holds a connection with this very client, or MAX_BACKENDS. */
+static __always_inline __u64 find_connection(struct __sk_buff *skb, const struct node_port *port,
+					     const struct packet *pkt, be16 client_port)
+{
+	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
+		if (i >= port->count)
+			break;
+		if (is_connected(connection_state(skb, pkt, client_port, &port->backends[i])))
+			return forget(i);
+	}
+	return MAX_BACKENDS;
+}
+
+/* The pod at a flow's backend, as a place at a node port would say it. False where there is none. */
+static __always_inline bool find_place(const struct flow_key *key, const struct packet *pkt,
+				       struct node_port_backend *place)
+{
+	struct backend *backend = find_backend(&key->backend, key->backend_port, key->protocol);
+
+	if (!backend)
+		return false;
+	place->address = key->backend;
+	place->pod = backend->pod;
+	place->netns = pkt->scope == AT_POD ? (__u32)BPF_F_CURRENT_NETNS : backend->netns;
+	place->port = key->backend_port;
+	place->listener = backend->listener;
+	return true;
 }
 
 #endif

@@ -2,12 +2,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From bytes to a struct packet. Every step checks its bounds and says which protocol comes next and where. What we
- * can't translate (fragments, other protocols, anything malformed) isn't parsed at all, and so is never touched.
+ * can't translate (other protocols, anything malformed) isn't parsed at all, and so is never touched.
  */
 #ifndef SALLYPORT_PARSE_H
 #define SALLYPORT_PARSE_H
 
 #include <linux/bpf.h>
+#include <linux/icmpv6.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -19,6 +20,9 @@
 #include <stdbool.h>
 
 #include "sallyport/abi.h"
+
+/* How long the link-layer header is. The loader says 0 for the devices that have none (WireGuard, tun). */
+const volatile __u32 link_header_length = ETH_HLEN;
 
 /* What is read in place: Ethernet, IPv4 with all options or IPv6, TCP without options. */
 #define MAX_HEADERS (ETH_HLEN + 60 + sizeof(struct tcphdr))
@@ -32,8 +36,40 @@
 /* ipv6.h has no names for these. */
 #define IPV6_HOP_BY_HOP 0
 #define IPV6_ROUTING 43
+#define IPV6_FRAGMENT 44
 #define IPV6_AUTHENTICATION 51
 #define IPV6_DESTINATION_OPTIONS 60
+
+/* IEEE 802.1Q: the VLAN's number. 0 is none: such a tag says a priority only. */
+#define VLAN_ID 0x0fff
+
+/* RFC 791: the offset, in 8 bytes, and "more fragments"; the kernel's ip.h isn't for user space. */
+#define IPV4_OFFSET 0x1fff
+#define IPV4_MORE_FRAGMENTS 0x2000
+
+/* RFC 792. linux/icmp.h has them, but drags in the C library's headers. ICMPv6's header has the same shape. */
+#define ICMP_DEST_UNREACH 3
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETERPROB 12
+#define ICMP_PORT_UNREACH 3
+
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	be16 checksum;
+	__u32 rest;
+};
+
+/* RFC 8200, 4.5; the same in its own place. */
+#define IPV6_OFFSET 0xfff8
+#define IPV6_MORE_FRAGMENTS 0x0001
+
+struct ipv6_fragment_header {
+	__u8 nexthdr;
+	__u8 reserved;
+	be16 offset;
+	__u32 id;
+};
 
 struct packet {
 	union address source;
@@ -42,11 +78,15 @@ struct packet {
 	__u32 l4;
 	__u32 sequence; /* TCP, host byte order */
 	__u32 acknowledgement;
+	__u32 fragment_id;
 	be16 source_port;
 	be16 destination_port;
-	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; of an ICMP error IPPROTO_ICMP or IPPROTO_ICMPV6 */
+	__u8 scope;    /* enum scope: where we look at it */
 	bool v6;
 	bool syn, ack, fin, rst;
+	bool first_fragment; /* more of them follow */
+	bool later_fragment; /* it has no transport header; its ports are those of the first */
 };
 
 /* The `size` bytes at `offset`, or NULL where the packet's linear part ends before. */
@@ -77,20 +117,59 @@ static __always_inline union address v6_address(const struct in6_addr *in6)
 	return address;
 }
 
-static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline bool is_icmp_error(__u8 protocol, __u8 type)
 {
-	struct iphdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+	if (protocol == IPPROTO_ICMP)
+		return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB;
+	return type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB; /* RFC 4443, 2.1: errors are below 128 */
+}
 
-	if (!ip || ip->version != 4 || ip->ihl < 5)
+/* The header's fields, for a packet on the wire and for one that an ICMP error carries. pkt->l3 is where it stands. */
+static __always_inline bool take_ipv4(const struct iphdr *ip, struct packet *pkt)
+{
+	__u16 fragment = bpf_ntohs(ip->frag_off);
+
+	if (ip->version != 4 || ip->ihl < 5)
 		return false;
-	if (ip->frag_off & bpf_htons(0x3fff))
-		return false; /* a fragment, or the first of some */
-
+	pkt->later_fragment = fragment & IPV4_OFFSET;
+	pkt->first_fragment = !pkt->later_fragment && (fragment & IPV4_MORE_FRAGMENTS);
+	pkt->fragment_id = ip->id;
 	pkt->source = v4_mapped(ip->saddr);
 	pkt->destination = v4_mapped(ip->daddr);
 	pkt->protocol = ip->protocol;
-	pkt->l4 = ETH_HLEN + ip->ihl * 4;
+	pkt->l4 = pkt->l3 + ip->ihl * 4;
 	return true;
+}
+
+static __always_inline bool take_ipv6(const struct ipv6hdr *ip, struct packet *pkt)
+{
+	if (ip->version != 6)
+		return false;
+	pkt->v6 = true;
+	pkt->source = v6_address(&ip->saddr);
+	pkt->destination = v6_address(&ip->daddr);
+	if (is_v4_mapped(&pkt->source) || is_v4_mapped(&pkt->destination))
+		return false; /* never on a wire; in our tables it would stand for IPv4 */
+	pkt->protocol = ip->nexthdr;
+	pkt->l4 = pkt->l3 + sizeof(*ip);
+	return true;
+}
+
+static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet *pkt)
+{
+	const struct iphdr *ip = header_at(skb, link_header_length, sizeof(*ip));
+
+	return ip && take_ipv4(ip, pkt);
+}
+
+static __always_inline void take_ipv6_fragment(const struct ipv6_fragment_header *header, struct packet *pkt)
+{
+	__u16 offset = bpf_ntohs(header->offset);
+
+	/* Alone, it is a whole datagram (RFC 6946). */
+	pkt->later_fragment = offset & IPV6_OFFSET;
+	pkt->first_fragment = !pkt->later_fragment && (offset & IPV6_MORE_FRAGMENTS);
+	pkt->fragment_id = header->id;
 }
 
 /*
@@ -100,18 +179,27 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet *pkt
 static __always_inline bool skip_extension_headers(struct __sk_buff *skb, struct packet *pkt)
 {
 	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
-		struct ipv6_rt_hdr extension; /* the others begin with the same two fields */
+		struct ipv6_fragment_header extension; /* the others begin with the same two fields */
+		struct ipv6_rt_hdr *routing = (struct ipv6_rt_hdr *)&extension;
 		__u8 this = pkt->protocol;
 
 		if (this != IPV6_HOP_BY_HOP && this != IPV6_ROUTING && this != IPV6_DESTINATION_OPTIONS &&
-		    this != IPV6_AUTHENTICATION)
+		    this != IPV6_AUTHENTICATION && this != IPV6_FRAGMENT)
 			return true;
 		if (bpf_skb_load_bytes(skb, pkt->l4, &extension, sizeof(extension)))
 			return false;
-		if (this == IPV6_ROUTING && extension.segments_left)
+		if (this == IPV6_ROUTING && routing->segments_left)
 			return false; /* the destination is a waypoint, and not what the checksum covers */
+		if (this == IPV6_FRAGMENT) {
+			if (pkt->first_fragment)
+				return false; /* a fragment within a fragment */
+			take_ipv6_fragment(&extension, pkt);
+			if (pkt->later_fragment)
+				return true;
+			extension.reserved = 0; /* where others have their length */
+		}
 		/* RFC 4302, 2.2: AH alone counts its length in 4-byte words, less 2. */
-		pkt->l4 += this == IPV6_AUTHENTICATION ? (extension.hdrlen + 2) * 4 : (extension.hdrlen + 1) * 8;
+		pkt->l4 += this == IPV6_AUTHENTICATION ? (extension.reserved + 2) * 4 : (extension.reserved + 1) * 8;
 		pkt->protocol = extension.nexthdr;
 	}
 	return false;
@@ -119,19 +207,9 @@ static __always_inline bool skip_extension_headers(struct __sk_buff *skb, struct
 
 static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct ipv6hdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+	const struct ipv6hdr *ip = header_at(skb, link_header_length, sizeof(*ip));
 
-	if (!ip || ip->version != 6)
-		return false;
-
-	pkt->v6 = true;
-	pkt->source = v6_address(&ip->saddr);
-	pkt->destination = v6_address(&ip->daddr);
-	if (is_v4_mapped(&pkt->source) || is_v4_mapped(&pkt->destination))
-		return false; /* never on a wire; in our tables it would stand for IPv4 */
-	pkt->protocol = ip->nexthdr;
-	pkt->l4 = ETH_HLEN + sizeof(*ip);
-	return skip_extension_headers(skb, pkt);
+	return ip && take_ipv6(ip, pkt) && skip_extension_headers(skb, pkt);
 }
 
 /* The same offset, with a bound that the verifier sees at this very place: kernel 6.1 loses sight of it over a spill.
@@ -157,7 +235,7 @@ static __always_inline void *transport_header(struct __sk_buff *skb, const struc
 
 static __always_inline bool parse_tcp(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct tcphdr *tcp = transport_header(skb, pkt, sizeof(*tcp));
+	const struct tcphdr *tcp = transport_header(skb, pkt, sizeof(*tcp));
 
 	if (!tcp || tcp->doff < 5)
 		return false;
@@ -174,7 +252,7 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, struct packet *pkt)
 
 static __always_inline bool parse_udp(struct __sk_buff *skb, struct packet *pkt)
 {
-	struct udphdr *udp = transport_header(skb, pkt, sizeof(*udp));
+	const struct udphdr *udp = transport_header(skb, pkt, sizeof(*udp));
 
 	if (!udp)
 		return false;
@@ -183,33 +261,56 @@ static __always_inline bool parse_udp(struct __sk_buff *skb, struct packet *pkt)
 	return true;
 }
 
+/* True for an ICMP error; what it is about is read in icmp.h. */
+static __always_inline bool parse_icmp(struct __sk_buff *skb, struct packet *pkt)
+{
+	const struct icmp_header *icmp = transport_header(skb, pkt, sizeof(*icmp));
+
+	return icmp && is_icmp_error(pkt->protocol, icmp->type);
+}
+
 /*
  * Where the running program keeps what it parsed. A program isn't interrupted by another on its CPU (bottom halves are
  * off), so one is enough. On the stack, the verifier would follow every value that a header can lead to through the
  * whole rest of the program; what is read from a map it knows nothing of, and the programs load in half the time.
  */
+struct walk {
+	struct packet packet;
+	struct packet embedded; /* in an ICMP error */
+	struct endpoint node_port;
+
+	/* Kept here and not on the stack, of which a program has 512 bytes with all that it calls. */
+	struct flow_key key;            /* of the packet's flow */
+	struct flow_key tuple;          /* the request as it is sent: the key into clashes and held */
+	struct flow flow;               /* the entry that is being made */
+	struct node_port_backend place; /* of the pod that takes it */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, struct packet);
+	__type(value, struct walk);
 	__uint(max_entries, 1);
 } scratch SEC(".maps");
 
-static __always_inline struct packet *scratch_packet(void)
+static __always_inline struct walk *this_walk(void)
 {
 	const __u32 zero = 0;
 
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
-/* True for a whole TCP segment or UDP datagram over IPv4 or IPv6; `pkt` is complete then. */
-static __always_inline bool parse_packet(struct __sk_buff *skb, struct packet *pkt)
+/* True for a TCP segment, a UDP datagram, a fragment, or an ICMP error, over IPv4 or IPv6. */
+static __always_inline bool parse_packet(struct __sk_buff *skb, struct packet *pkt, enum scope scope)
 {
+	if (skb->vlan_present && (skb->vlan_tci & VLAN_ID))
+		return false; /* it belongs to the VLAN's own device, where we see it without its tag */
 	/* Headers may lie in fragments of the skb. What can't be pulled is short, and found out below. */
 	if (!header_at(skb, 0, MAX_HEADERS))
 		bpf_skb_pull_data(skb, skb->len < MAX_HEADERS ? skb->len : MAX_HEADERS);
 	__builtin_memset(pkt, 0, sizeof(*pkt));
-	pkt->l3 = ETH_HLEN;
+	pkt->scope = scope;
+	pkt->l3 = link_header_length;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (!parse_ipv4(skb, pkt))
@@ -221,10 +322,14 @@ static __always_inline bool parse_packet(struct __sk_buff *skb, struct packet *p
 		return false;
 	}
 
+	if (pkt->later_fragment)
+		return true;
 	if (pkt->protocol == IPPROTO_TCP)
 		return parse_tcp(skb, pkt);
 	if (pkt->protocol == IPPROTO_UDP)
 		return parse_udp(skb, pkt);
+	if (pkt->protocol == (pkt->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		return parse_icmp(skb, pkt);
 	return false;
 }
 

@@ -204,12 +204,14 @@ struct flow {
 	be16 client_port; /* the client's own; the key has another one where two flows would clash in the pod */
 	__u16 state;      /* enum flow_state */
 	__u16 zero;
-	__u32 server_isn; /* the pod's initial sequence number, host byte order */
-	__u32 device;     /* ifindex of the outside device that it arrived on */
-	__u64 pod;        /* dead at once when the backend belongs to another */
-	__u64 last_seen;  /* CLOCK_MONOTONIC, ns */
+	__u32 server_isn;  /* the pod's initial sequence number, host byte order */
+	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
+	__u32 host_device; /* as in struct node_port_backend */
+	__u32 zero2;
+	__u64 pod;         /* dead at once when the backend belongs to another */
+	__u64 last_seen;   /* CLOCK_MONOTONIC, ns */
 };
-SALLYPORT_ASSERT(sizeof(struct flow) == 48);
+SALLYPORT_ASSERT(sizeof(struct flow) == 56);
 
 /*
  * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------
@@ -223,19 +225,20 @@ SALLYPORT_ASSERT(sizeof(struct flow) == 48);
 struct fragment_key {
 	union address source;
 	union address destination;
-	__u32 id; /* IPv4: 16 bits; as in the packet */
-	__u8 protocol;
-	__u8 scope; /* enum scope: the same fragment passes a node's device and a pod's */
-	__u8 egress;
-	__u8 zero;
+	__u32 id;      /* as in the packet; IPv4 has 16 bits */
+	__u8 protocol; /* IPv4's; 0 with IPv6, where only the first fragment's counts */
+	__u8 scope;    /* enum scope: the same fragment passes the node's device and a pod's */
+	__u8 zero[2];
 };
 SALLYPORT_ASSERT(sizeof(struct fragment_key) == 40);
 
 struct fragment_ports {
-	be16 source;
+	be16 source; /* as it arrived, before any translation */
 	be16 destination;
+	__u8 protocol;
+	__u8 zero[3];
 };
-SALLYPORT_ASSERT(sizeof(struct fragment_ports) == 4);
+SALLYPORT_ASSERT(sizeof(struct fragment_ports) == 8);
 
 /*
  * ---- socket_peers: what a socket of the node was told, and what it asked for; both ways --------------------------

@@ -103,6 +103,7 @@ Programs::Programs(FlowSizes sizes)
     : object_(load(sizes)),
       backends(bpf_map__fd(object_->maps.backends), "backends"),
       node_ports(bpf_map__fd(object_->maps.node_ports), "node_ports"),
+      port_uses(bpf_map__fd(object_->maps.port_uses), "port_uses"),
       addresses(bpf_map__fd(object_->maps.addresses), "addresses"),
       flows_new(bpf_map__fd(object_->maps.flows_new), "flows_new"),
       flows_established(bpf_map__fd(object_->maps.flows_established), "flows_established")
@@ -124,12 +125,23 @@ void Programs::expose(const Target& node_port, std::uint8_t protocol, const std:
         place.port = place.listener = htons(target.port);
         place.share = static_cast<__u8>(share);
     }
+    use_port(protocol, container_port, abi::PORT_OF_BACKEND);
+    const Address address = *Address::parse(node_port.address);
+    use_port(protocol, node_port.port,
+             address.is_any() ? (address.is_v4() ? abi::PORT_ANY_V4 : abi::PORT_ANY_V6)
+                              : (address.is_v4() ? abi::PORT_EXACT_V4 : abi::PORT_EXACT_V6));
     const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
     const abi::endpoint key = endpoint_of(node_port, protocol);
     PerCpuBpfTable<abi::endpoint, abi::traffic>(bpf_map__fd(object_->maps.traffic), "traffic", cpus).put(key, {});
     node_ports.put(key, port);
-    if (!Address::parse(node_port.address)->is_any())
+    if (!address.is_any())
         addresses.put(to_wire(*Prefix::parse(node_port.address)), abi::ADDRESS_OF_NODE);
+}
+
+void Programs::use_port(std::uint8_t protocol, std::uint16_t port, abi::port_use use)
+{
+    const std::uint32_t index = abi::port_use_index(protocol, port);
+    port_uses.put(index, port_uses.find(index).value_or(0) | use);
 }
 
 int Programs::program_fd(const char* program) const

@@ -67,6 +67,7 @@ private:
 public:
     BpfTable<abi::endpoint, abi::backend> backends;
     BpfTable<abi::endpoint, abi::node_port> node_ports;
+    BpfTable<std::uint32_t, std::uint32_t> port_uses;
     BpfTable<abi::address_prefix, std::uint32_t> addresses;
     BpfTable<abi::flow_key, abi::flow> flows_new;
     BpfTable<abi::flow_key, abi::flow> flows_established;
@@ -89,6 +90,7 @@ public:
     void clear_flows();
 
 private:
+    void use_port(std::uint8_t protocol, std::uint16_t port, abi::port_use use);
     int program_fd(const char* program) const;
 };
 

@@ -218,7 +218,7 @@ PACKET_CASE("node_ingress", "sixteen pods behind a port: the last is found", eve
         port.backends[i].address.bytes[15] = static_cast<std::uint8_t>(100 + i);
         port.backends[i].port = htons(9000);
     }
-    port.share = GENERATE(abi::SHARE_NEWEST, abi::SHARE_SPREAD);
+    port.backends[0].share = GENERATE(abi::SHARE_NEWEST, abi::SHARE_SPREAD);
     programs.node_ports.put(endpoint_of(node_at(kind), kind.protocol), port);
     open_flow(programs, pod, kind);
 }

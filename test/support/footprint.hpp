@@ -24,4 +24,7 @@ Entries entries_below(const std::filesystem::path& bpffs);
 /// program's id, so that a replaced program shows.
 std::vector<std::string> programs_in(const Namespace& netns);
 
+/// Every BPF program attached to a cgroup v2 directory or one below, one line each; sorted.
+std::vector<std::string> programs_below(const std::filesystem::path& cgroup);
+
 }  // namespace sallyport::test

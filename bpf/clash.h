@@ -1,0 +1,61 @@
+/* Copyright The Sallyport Authors */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One client port may be in use towards two node ports, or a node port and the pod itself, that end at the same
+ * backend: for the pod that would be one tuple twice. The later connection is shown to the pod under another client
+ * port, as netfilter would. The way from the tuple that the client sends to the flow's key is kept in `clashes`.
+ */
+#ifndef SALLYPORT_CLASH_H
+#define SALLYPORT_CLASH_H
+
+#include "flow.h"
+
+/* Ports tried before a connection is given up: with half of them taken, one in a thousand is. */
+#define CLASH_ATTEMPTS 10
+#define FIRST_SHOWN_PORT 1024
+
+/* The flow of the request walk->tuple where it is shown under another client port, and its key. NULL where it isn't. */
+static __always_inline struct flow *find_clash(const struct walk *walk, const struct packet *pkt, struct flow_key *key)
+{
+	struct flow_key *shown = bpf_map_lookup_elem(&clashes, &walk->tuple);
+	struct backend *backend;
+	struct flow *flow;
+
+	if (!shown)
+		return NULL;
+	*key = *shown;
+	flow = find_flow(key);
+	if (!flow || !is_flow_of(flow, pkt))
+		return NULL;
+	backend = find_backend(&key->backend, key->backend_port, key->protocol);
+	return backend && backend->pod == flow->pod ? flow : NULL;
+}
+
+static __always_inline bool is_taken(const struct flow_key *key, __u64 pod)
+{
+	struct flow *flow = find_flow(key);
+
+	return flow && flow->pod == pod && !is_over(flow, key->protocol);
+}
+
+/* Gives walk->key a client port that neither a flow nor a socket of the pod uses. False where none was found. */
+static __always_inline bool show_other_port(struct __sk_buff *skb, struct walk *walk)
+{
+	const struct packet *pkt = &walk->packet;
+	struct flow_key *key = &walk->key;
+	__u64 seed = mix(pkt->source.halves[1] ^ ((__u64)pkt->source_port << 32) ^ pkt->destination_port ^ now());
+
+	for (__u32 i = 0; i < CLASH_ATTEMPTS; i++) {
+		seed = mix(seed + forget(1));
+		key->client_port = bpf_htons(FIRST_SHOWN_PORT + (__u32)seed % (65536 - FIRST_SHOWN_PORT));
+		if (is_taken(key, walk->place.pod))
+			continue;
+		if (pkt->protocol == IPPROTO_TCP &&
+		    is_connected(connection_state(skb, pkt, key->client_port, &walk->place)))
+			continue;
+		return !bpf_map_update_elem(&clashes, &walk->tuple, key, BPF_ANY);
+	}
+	return false;
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* Copyright The Sallyport Authors */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A new connection that finds no listener is left unanswered for a while: its client sends the first packet again, and
+ * finds the listener that came meanwhile. The clock is the connection's own, so that nobody waits longer than said.
+ */
+#ifndef SALLYPORT_HOLD_H
+#define SALLYPORT_HOLD_H
+
+#include "flow.h"
+
+/* RTO_MAX of the kernel: a client that was silent for longer doesn't repeat, it begins anew. */
+#define LONGEST_SILENCE (120 * 1000000000ULL)
+
+/* How long, in ns, connections to this port may wait. 0 too where the port has no pod, and none came in time. */
+static __always_inline __u64 hold_time(const struct node_port *port)
+{
+	if (!port->count && now() >= port->vacant_until)
+		return 0;
+	return port->backends[0].hold_ms * NSEC_PER_MSEC;
+}
+
+/* Shall this packet be left unanswered? */
+static __always_inline bool is_held(const struct node_port *port, const struct flow_key *tuple)
+{
+	__u64 limit = hold_time(port);
+	__u64 time = now();
+	__u64 *since;
+
+	if (!limit)
+		return false;
+	since = bpf_map_lookup_elem(&held, tuple);
+	if (!since || time - *since > limit + LONGEST_SILENCE) {
+		bpf_map_update_elem(&held, tuple, &time, BPF_ANY);
+		return true;
+	}
+	if (time - *since < limit)
+		return true;
+	bpf_map_delete_elem(&held, tuple);
+	return false;
+}
+
+/* Its wait is over: a pod took it. */
+static __always_inline void release(const struct node_port *port, const struct flow_key *tuple)
+{
+	if (port->backends[0].hold_ms)
+		bpf_map_delete_elem(&held, tuple);
+}
+
+#endif
