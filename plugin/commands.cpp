@@ -143,7 +143,7 @@ std::string add(const Request& request)
         }
         datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
         if (any_at(Scope::pod, wanted))
-            datapath.attach_pod(netns, pod.id.ifname, datapath.bindings().next_generation());
+            datapath.attach_pod(netns, pod.id);
         datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted});
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error&) {

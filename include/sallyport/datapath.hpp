@@ -85,9 +85,9 @@ public:
     /// them. Where the node can't have that, the log says so.
     void follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports);
 
-    /// Attaches the programs for remaps to a pod's own device, inside its namespace. They belong to the binding of that
-    /// generation: forget_unbound_pod_hooks() takes them away where it isn't there. Throws Error(node_lacks).
-    void attach_pod(const Netns& netns, const std::string& ifname, std::uint64_t generation);
+    /// Attaches the programs for remaps to a pod's own device, inside its namespace, for the binding that is made next:
+    /// where it isn't made, forget_unbound_pod_hooks() takes them away. Throws Error(node_lacks).
+    void attach_pod(const Netns& netns, const AttachmentId& id);
 
     /// Where they should run there and don't, or not before all others; in words.
     std::vector<std::string> missing_pod_hooks(const Netns& netns, const AttachmentId& id) const;

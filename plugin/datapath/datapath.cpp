@@ -219,9 +219,12 @@ std::vector<std::string> Datapath::missing_hooks(const std::vector<Device>& devi
     return state_->node_hooks.missing(devices);
 }
 
-void Datapath::attach_pod(const Netns& netns, const std::string& ifname, std::uint64_t generation)
+void Datapath::attach_pod(const Netns& netns, const AttachmentId& id)
 {
-    state_->pod_hooks.attach(netns, ifname, generation);
+    const std::uint64_t next = state_->bindings.next_generation();
+    if (const std::uint64_t bound = state_->generation_of(id); bound != 0)
+        state_->pod_hooks.hand_on(bound, next);
+    state_->pod_hooks.attach(netns, id.ifname, next);
 }
 
 std::vector<std::string> Datapath::missing_pod_hooks(const Netns& netns, const AttachmentId& id) const
