@@ -82,29 +82,6 @@ void follow_addresses(Datapath& datapath)
     }
 }
 
-bool has_remaps(const std::vector<Exposure>& exposures)
-{
-    return std::any_of(exposures.begin(), exposures.end(),
-                       [](const Exposure& exposure) { return exposure.node_port.scope == Scope::pod; });
-}
-
-/// Remaps are translated on the pod's own device. Where our programs can't be attached there, the pod is unbound again:
-/// it would hold ports that lead nowhere.
-void attach_own_device(Datapath& datapath, const Netns& netns, const AttachmentId& id,
-                       const std::vector<Exposure>& exposures)
-{
-    datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod, and of pods that vanished
-    if (!has_remaps(exposures))
-        return;
-    try {
-        datapath.attach_pod(netns, id);
-    } catch (const Error&) {
-        datapath.bindings().unbind(id);
-        datapath.forget_unbound_pod_hooks();
-        throw;
-    }
-}
-
 /// Carries out a removal under the lock.
 template <typename Removal>
 void remove_locked(const BaseConfig& config, Removal&& removal)
@@ -148,7 +125,8 @@ std::string add(const Request& request)
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
-    const std::vector<Device> devices = choose_devices(config, network);
+    const bool at_node = any_at(Scope::node, wanted);
+    const auto devices = at_node ? choose_devices(config, network) : std::vector<Device>{};
     const Netns netns = open_netns(pod.netns);
 
     const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
@@ -156,13 +134,20 @@ std::string add(const Request& request)
     forget_the_past(datapath.bindings());
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
-        if (config.reserve_ports)
+        if (at_node && config.reserve_ports)
             refuse_host_processes(wanted);
         datapath.follow_addresses(network.addresses, config.addresses);
-        datapath.follow_devices(devices);
-        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), {wishes.share}, wanted});
-        attach_own_device(datapath, netns, pod.id, wanted);
+        if (at_node) {
+            datapath.follow_devices(devices);
+            datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
+        }
+        datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
+        if (any_at(Scope::pod, wanted))
+            datapath.attach_pod(netns, pod.id);
+        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted});
+        datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error&) {
+        datapath.forget_unbound_pod_hooks();
         tidy_up(config.paths);
         throw;
     }
@@ -207,9 +192,10 @@ void check(const Request& request)
     for (const Exposure& exposure : wanted)
         if (std::find(held.begin(), held.end(), exposure) == held.end())
             missing.push_back("exposure " + summary({exposure}));
-    for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
-        missing.push_back(hook);
-    if (has_remaps(wanted))
+    if (any_at(Scope::node, wanted))
+        for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
+            missing.push_back(hook);
+    if (any_at(Scope::pod, wanted))
         for (const std::string& hook : datapath->missing_pod_hooks(open_netns(pod.netns), pod.id))
             missing.push_back(hook);
     if (missing.empty())

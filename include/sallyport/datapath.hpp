@@ -80,8 +80,13 @@ public:
     /// Where our programs should run on these devices and don't, or not before all others; in words.
     std::vector<std::string> missing_hooks(const std::vector<Device>& devices) const;
 
-    /// Attaches the programs for remaps to a bound pod's own device, inside its namespace. They stay until the binding
-    /// is gone and somebody calls forget_unbound_pod_hooks(). Throws Error(node_lacks).
+    /// Attaches to the system calls of the processes below each child of this cgroup v2 directory, and of no others:
+    /// with `local_access` node ports are reached from there, with `reserve_ports` the node's own processes can't bind
+    /// them. Where the node can't have that, the log says so.
+    void follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports);
+
+    /// Attaches the programs for remaps to a pod's own device, inside its namespace, for the binding that is made next:
+    /// where it isn't made, forget_unbound_pod_hooks() takes them away. Throws Error(node_lacks).
     void attach_pod(const Netns& netns, const AttachmentId& id);
 
     /// Where they should run there and don't, or not before all others; in words.

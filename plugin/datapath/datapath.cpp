@@ -6,6 +6,7 @@
 #include "node_hooks.hpp"
 #include "pod_hooks.hpp"
 #include "programs.hpp"
+#include "socket_hooks.hpp"
 #include "state_dir.hpp"
 
 #include "sallyport/error.hpp"
@@ -156,6 +157,7 @@ void Datapath::remove(const Paths& paths)
     const StateDir dir(paths.bpffs);
     NodeHooks(dir).leave_all();
     PodHooks(dir).forget_others({}, {});
+    SocketHooks(dir).leave_all();
     dir.remove();
 }
 
@@ -202,6 +204,11 @@ void Datapath::follow_devices(const std::vector<Device>& devices)
     state_->node_hooks.follow(devices);
 }
 
+void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports)
+{
+    SocketHooks(state_->dir).follow(cgroup, {.local_access = local_access, .reserve_ports = reserve_ports});
+}
+
 std::vector<std::string> Datapath::devices() const
 {
     return state_->node_hooks.devices();
@@ -214,7 +221,10 @@ std::vector<std::string> Datapath::missing_hooks(const std::vector<Device>& devi
 
 void Datapath::attach_pod(const Netns& netns, const AttachmentId& id)
 {
-    state_->pod_hooks.attach(netns, id.ifname, state_->generation_of(id));
+    const std::uint64_t next = state_->bindings.next_generation();
+    if (const std::uint64_t bound = state_->generation_of(id); bound != 0)
+        state_->pod_hooks.hand_on(bound, next);
+    state_->pod_hooks.attach(netns, id.ifname, next);
 }
 
 std::vector<std::string> Datapath::missing_pod_hooks(const Netns& netns, const AttachmentId& id) const

@@ -85,6 +85,19 @@ UniqueFd PodHooks::pinned_program(const Pin& pin) const
     return program;
 }
 
+void PodHooks::hand_on(std::uint64_t generation, std::uint64_t next) const
+{
+    for (const Pin& pin : pins()) {
+        if (pin.name.number != generation)
+            continue;
+        const Pin renamed{{next, pin.name.direction}, pin.bare};
+        for (const auto& directory : {state_.pod_links(), state_.pod_filters()}) {
+            std::error_code ignored;  // it is in one of the two
+            std::filesystem::rename(directory / pin.to_string(), directory / renamed.to_string(), ignored);
+        }
+    }
+}
+
 void PodHooks::attach(const Netns& netns, const std::string& ifname, std::uint64_t generation) const
 {
     try {

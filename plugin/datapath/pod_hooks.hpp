@@ -24,6 +24,9 @@ class PodHooks
 public:
     explicit PodHooks(StateDir state) : state_(std::move(state)) {}
 
+    /// Makes what is attached for one generation of a pod the next one's: the kernel takes no program twice at one place.
+    void hand_on(std::uint64_t generation, std::uint64_t next) const;
+
     /// Throws Error(node_lacks); what was attached by then is taken away by forget_others().
     void attach(const Netns& netns, const std::string& ifname, std::uint64_t generation) const;
 

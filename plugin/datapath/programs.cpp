@@ -14,6 +14,7 @@
 #include <linux/if_ether.h>
 #include <node.skel.h>
 #include <pod.skel.h>
+#include <socket.skel.h>
 
 #include <algorithm>
 #include <array>
@@ -80,6 +81,12 @@ void inform(ReadOnly& rodata, const Recipe& recipe)
         rodata.csum_knows_ipv6 = kernel_csum_knows_ipv6();
     if constexpr (requires { rodata.have_coarse_clock; })
         rodata.have_coarse_clock = kernel_has_coarse_clock();
+    if constexpr (requires { rodata.have_set_retval; })
+        rodata.have_set_retval = kernel_has_set_retval();
+    if constexpr (requires { rodata.sees_v6only; })
+        rodata.sees_v6only = kernel_shows_v6only();
+    if constexpr (requires { rodata.host_netns_cookie; })
+        rodata.host_netns_cookie = netns_cookie();
 }
 
 template <typename Object>
@@ -106,11 +113,18 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
 constexpr std::array<std::string_view, 4> node_programs{"node_ingress", "node_egress", "pod_uplink", "ask_listener"};
 constexpr std::array<std::string_view, 2> pod_programs{"pod_ingress", "pod_egress"};
 
+constexpr std::array<std::string_view, 10> socket_programs{
+    "socket_connect4", "socket_connect6",     "socket_sendmsg4",     "socket_sendmsg6",   "socket_recvmsg4",
+    "socket_recvmsg6", "socket_getpeername4", "socket_getpeername6", "socket_post_bind4", "socket_post_bind6"};
+
+using SocketObject = struct ::socket;  // beside the system call of that name
+
 constexpr std::array recipes{
     Recipe{ProgramSet::node, "", node_programs, ETH_HLEN, bytes_of<::node>, make<::node>},
     Recipe{ProgramSet::bare_node, "bare_", node_programs, 0, bytes_of<::node>, make<::node>},
     Recipe{ProgramSet::pod, "", pod_programs, ETH_HLEN, bytes_of<::pod>, make<::pod>},
     Recipe{ProgramSet::bare_pod, "bare_", pod_programs, 0, bytes_of<::pod>, make<::pod>},
+    Recipe{ProgramSet::socket, "", socket_programs, 0, bytes_of<SocketObject>, make<SocketObject>},
 };
 
 const Recipe& recipe_of(ProgramSet set)

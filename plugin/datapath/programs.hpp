@@ -20,6 +20,7 @@ enum class ProgramSet {
     bare_node,  ///< the same for devices without a link-layer header: WireGuard, tun
     pod,        ///< pod.bpf.c, for pods' own devices with an Ethernet header
     bare_pod,   ///< the same for those without
+    socket,     ///< socket.bpf.c, for cgroups
 };
 
 /// Names of the set's programs in StateDir::program(); those of a `bare_` set begin so.

@@ -6,6 +6,7 @@
 //   maps/<name>                     the tables
 //   programs/<name>                 the programs, as the next device's hooks want them
 //   links/<ifindex>-<direction>     a tcx link: the attachment lives as long as this pin
+//   cgroups/<inode>-<hook>          the same for a hook at a cgroup, by the cgroup's inode
 //   filters/<ifindex>-<direction>   below kernel 6.6: the program that a tc filter of ours runs on that device
 //   pod_links, pod_filters          the same for pods' own devices, by the pod's generation in the ifindex's place
 #pragma once
@@ -27,6 +28,7 @@ public:
     std::filesystem::path program(const std::string& name) const { return root_ / "programs" / name; }
     std::filesystem::path links() const { return root_ / "links"; }
     std::filesystem::path filters() const { return root_ / "filters"; }
+    std::filesystem::path cgroups() const { return root_ / "cgroups"; }
     std::filesystem::path pod_links() const { return root_ / "pod_links"; }
     std::filesystem::path pod_filters() const { return root_ / "pod_filters"; }
 

@@ -2,9 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Programs on a pod's own device, inside its namespace: they come with a binding and go with it.
-#include "sallyport/datapath.hpp"
-#include "sallyport/error.hpp"
-
 #include "support/chain.hpp"
 #include "support/footprint.hpp"
 #include "support/node.hpp"
@@ -25,35 +22,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-/// The node's datapath, as a command on the node would open it.
-template <typename Work>
-void with_datapath(const Node& node, const Work& work)
-{
-    node.host.run([&] {
-        const Paths paths{node.bpffs(), node.directory() / "cgroup", node.state_dir()};
-        Datapath datapath = Datapath::open(paths, {});
-        work(datapath);
-    });
-}
-
-AttachmentId id_of(const Pod& pod, const std::string& ifname = "eth0")
-{
-    return {pod.container_id, ifname};
-}
-
-void attach(const Node& node, const Pod& pod)
-{
-    with_datapath(node, [&](Datapath& datapath) { datapath.attach_pod(open_netns(pod.netns.path()), id_of(pod)); });
-}
-
-Names missing(const Node& node, const Pod& pod)
-{
-    Names missing;
-    with_datapath(node, [&](Datapath& datapath) {
-        missing = datapath.missing_pod_hooks(open_netns(pod.netns.path()), id_of(pod));
-    });
-    return missing;
-}
+const std::map<std::string, std::string> a_remap{{"sallyport.dev/remap", "80:9080"}};
 
 Names pod_pins(const Node& node)
 {
@@ -68,22 +37,25 @@ Names pod_pins(const Node& node)
 TEST_CASE("a pod's programs are first on its device, and gone after DEL", "[pod_hooks]")
 {
     Node node;
-    Pod gateway(node, {.expose = "80:9080"});
+    Pod gateway(node, {.expose = "80:9080", .annotations = a_remap});
     TcpServer server(gateway.netns, "gateway", {"::", 9080});
-    require_ok(gateway.add());
     const bool last = GENERATE(true, false);
     Pod bystander(node, {.name = "bystander", .expose = "8000:9080"});
     if (!last)
         require_ok(bystander.add());
     const Intruder other(gateway.netns, "eth0", true, "observer");
-    attach(node, gateway);
+    require_ok(gateway.add());
 
     CHECK(chain_of(gateway.netns, "eth0", true) == Names{"pod_ingress", "observer"});
     CHECK(chain_of(gateway.netns, "eth0", false) == Names{"pod_egress"});
-    CHECK(missing(node, gateway) == Names{});
-    CHECK(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
-    CHECK(ask_tcp(node.client, {node_v6, 80}) == "gateway " + client_v6);
+    node.cni_version = "1.0.0";
+    CHECK(gateway.check().ok());
+    for (const std::string& address : {node_v4, node_v6, gateway.v4, gateway.v6}) {
+        CAPTURE(address);
+        CHECK(ask_tcp(node.client, {address, 80}).starts_with("gateway "));
+    }
 
+    node.cni_version = "0.3.1";
     require_ok(gateway.del());
     CHECK(chain_of(gateway.netns, "eth0", true) == Names{"observer"});
     CHECK(chain_of(gateway.netns, "eth0", false) == Names{});
@@ -96,16 +68,16 @@ TEST_CASE("a second ADD of the same pod, its GC and its vanishing leave no hook 
 {
     Node node;
     node.cni_version = "1.1.0";
-    auto gateway = std::make_unique<Pod>(node, PodSpec{.expose = "80:9080"});
+    auto gateway = std::make_unique<Pod>(node, PodSpec{.expose = "80:9080", .annotations = a_remap});
     require_ok(gateway->add());
-    attach(node, *gateway);
+    const Names first = pod_pins(node);
+    REQUIRE(first.size() == 2);
     Pod next(node, {.name = "next", .expose = "8000:9080"});
     SECTION("ADD again")
     {
         require_ok(gateway->add());
-        CHECK(pod_pins(node) == Names{});
-        attach(node, *gateway);
         CHECK(pod_pins(node).size() == 2);
+        CHECK(pod_pins(node) != first);
         CHECK(chain_of(gateway->netns, "eth0", true) == Names{"pod_ingress"});
         require_ok(gateway->del());
     }
@@ -124,34 +96,36 @@ TEST_CASE("a second ADD of the same pod, its GC and its vanishing leave no hook 
     CHECK(pod_pins(node) == Names{});
 }
 
-TEST_CASE("where a pod's programs are gone or behind others, that is told", "[pod_hooks]")
+TEST_CASE("where a pod's programs are gone or behind others, CHECK tells it", "[pod_hooks]")
 {
     Node node;
-    Pod gateway(node, {.expose = "80:9080"});
+    node.cni_version = "1.0.0";
+    Pod gateway(node, {.annotations = a_remap});
     require_ok(gateway.add());
-    CHECK(missing(node, gateway).size() == 2);
-    attach(node, gateway);
-    REQUIRE(missing(node, gateway) == Names{});
+    require_ok(gateway.check());
     {
         const Intruder intruder(gateway.netns, "eth0", true);
-        REQUIRE(missing(node, gateway).size() == 1);
-        CHECK(missing(node, gateway).front().find("intruder") != std::string::npos);
+        CHECK(gateway.check().message().find("(program ") != std::string::npos);
+        CHECK(gateway.check().message().find("intruder") != std::string::npos);
     }
-    CHECK(missing(node, gateway) == Names{});
+    require_ok(gateway.check());
     std::filesystem::remove(node.bpffs() / "sallyport/pod_links" / pod_pins(node).front());
-    CHECK(missing(node, gateway).size() == 1);
+    CHECK(gateway.check().message().find("our program at") != std::string::npos);
 }
 
 TEST_CASE("another build's programs are replaced in place, on the node's devices and the pods'", "[pod_hooks]")
 {
     Node node;
-    Pod gateway(node, {.expose = "80:9080"});
+    node.cni_version = "1.0.0";
+    Pod gateway(node, {.expose = "80:9080", .annotations = a_remap});
     TcpServer server(gateway.netns, "gateway", {"::", 9080});
     require_ok(gateway.add());
-    attach(node, gateway);
-    Connection open(node.client, {node_v4, 80});
-    open.send("echo\n");
-    REQUIRE(open.read_line() == "ready");
+    Connection through_node(node.client, {node_v4, 80});
+    Connection through_pod(node.client, {gateway.v4, 80});
+    for (Connection* const open : {&through_node, &through_pod}) {
+        open->send("echo\n");
+        REQUIRE(open->read_line() == "ready");
+    }
 
     const auto before_node = programs_in(node.host);
     const auto before_pod = programs_in(gateway.netns);
@@ -168,9 +142,11 @@ TEST_CASE("another build's programs are replaced in place, on the node's devices
         for (const std::string& program : before)
             CHECK(std::find(after.begin(), after.end(), program) == after.end());
     CHECK(pod_pins(node) == pins);
-    CHECK(missing(node, gateway) == Names{});
-    open.send("still open\n");
-    CHECK(open.read_line() == "still open");
+    require_ok(gateway.check());
+    for (Connection* const open : {&through_node, &through_pod}) {
+        open->send("still open\n");
+        CHECK(open->read_line() == "still open");
+    }
 }
 
 TEST_CASE("a pod's device without Ethernet header gets the programs for it; one that isn't there is an error",
@@ -179,26 +155,27 @@ TEST_CASE("a pod's device without Ethernet header gets the programs for it; one 
     Node node;
     if (access("/dev/net/tun", R_OK | W_OK) != 0)
         SKIP("no /dev/net/tun for a device without Ethernet header");
-    Pod gateway(node, {.expose = "80:9080"});
+    Pod gateway(node, {.annotations = a_remap});
     gateway.netns.ip("tuntap add dev tun0 mode tun\n");
-    const auto call = [&](const std::string& command) {
-        PluginCall of_tun = gateway.call(command);
-        of_tun.ifname = "tun0";
-        Json config = Json::parse(of_tun.stdin_text);
+    const auto call = [&](const std::string& command, const std::string& device) {
+        PluginCall of_device = gateway.call(command);
+        of_device.ifname = device;
+        Json config = Json::parse(of_device.stdin_text);
         if (command == "ADD")
-            config["prevResult"]["interfaces"][1]["name"] = of_tun.ifname;
-        of_tun.stdin_text = config.dump();
-        return call_plugin(sallyport_binary(), of_tun, node.host);
+            config["prevResult"]["interfaces"][1]["name"] = device;
+        of_device.stdin_text = config.dump();
+        return call_plugin(sallyport_binary(), of_device, node.host);
     };
-    require_ok(call("ADD"));
-    with_datapath(node, [&](Datapath& datapath) {
-        datapath.attach_pod(open_netns(gateway.netns.path()), id_of(gateway, "tun0"));
-        CHECK_THROWS_AS(datapath.attach_pod(open_netns(gateway.netns.path()), id_of(gateway, "net7")), Error);
-    });
+    const Answer missing = call("ADD", "net7");
+    CHECK(missing.code() == 103);
+    CHECK(missing.message().find("net7") != std::string::npos);
+    CHECK(node.footprint() == nothing);
+
+    require_ok(call("ADD", "tun0"));
     CHECK(chain_of(gateway.netns, "tun0", true) == Names{"pod_ingress"});
     const Names pins = pod_pins(node);
     REQUIRE(pins.size() == 2);
     CHECK(pins.front().starts_with("bare_"));
-    require_ok(call("DEL"));
+    require_ok(call("DEL", "tun0"));
     CHECK(chain_of(gateway.netns, "tun0", true) == Names{});
 }

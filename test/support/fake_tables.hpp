@@ -5,6 +5,7 @@
 // process had been killed there.
 #pragma once
 
+#include "sallyport/error.hpp"
 #include "sallyport/table.hpp"
 
 #include <cstring>
@@ -14,7 +15,7 @@
 
 namespace sallyport::test {
 
-/// What a killed process would not come back from.
+/// What a killed process doesn't come back from.
 struct Killed
 {};
 
@@ -22,11 +23,16 @@ struct Killed
 struct Lifetime
 {
     std::optional<unsigned> writes_left;  ///< nullopt: for ever
+    bool fails_only = false;              ///< one write fails with an Error, and life goes on
 
     void spend()
     {
-        if (writes_left && (*writes_left)-- == 0)
+        if (!writes_left || (*writes_left)-- != 0)
+            return;
+        if (!fails_only)
             throw Killed{};
+        writes_left.reset();
+        throw Error(Code::io_failure, "write to a table: Out of memory");
     }
 };
 
