@@ -293,6 +293,7 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 	struct node_port *port;
 	struct flow *flow;
 
+	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
 	port = find_node_port(pkt, &walk->node_port);
@@ -330,6 +331,7 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 	struct flow *flow = &walk->flow;
 	struct flow *found;
 
+	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
 	found = find_flow_of_reply(walk);
