@@ -53,6 +53,7 @@ bool Model::listens(const Service& backend) const
 void Model::learn(const Tuple& outside, const Tuple& inside)
 {
     flows_[inside].insert(outside);
+    by_outside_[outside].insert(inside);
 }
 
 bool Model::knows(const Tuple& outside, const Tuple& inside) const
@@ -63,7 +64,22 @@ bool Model::knows(const Tuple& outside, const Tuple& inside) const
 
 void Model::forget(const IpAddress& pod)
 {
-    std::erase_if(flows_, [&](const auto& flow) { return flow.first.destination.address == pod; });
+    const auto of_pod = [&](const Tuple& inside) { return inside.destination.address == pod; };
+    std::erase_if(flows_, [&](const auto& flow) { return of_pod(flow.first); });
+    for (auto& [outside, insides] : by_outside_)
+        std::erase_if(insides, of_pod);
+}
+
+std::set<Tuple> Model::insides_of(const Tuple& outside) const
+{
+    const auto found = by_outside_.find(outside);
+    return found == by_outside_.end() ? std::set<Tuple>{} : found->second;
+}
+
+std::set<Tuple> Model::outsides_of(const Tuple& inside) const
+{
+    const auto found = flows_.find(inside);
+    return found == flows_.end() ? std::set<Tuple>{} : found->second;
 }
 
 }  // namespace sallyport::fuzz

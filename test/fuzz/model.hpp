@@ -39,6 +39,8 @@ public:
     void learn(const Tuple& outside, const Tuple& inside);
     bool knows(const Tuple& outside, const Tuple& inside) const;
     bool knows_inside(const Tuple& inside) const { return flows_.contains(inside); }
+    std::set<Tuple> insides_of(const Tuple& outside) const;
+    std::set<Tuple> outsides_of(const Tuple& inside) const;
 
     /// The pod behind these backends was replaced by another.
     void forget(const IpAddress& pod);
@@ -47,7 +49,8 @@ private:
     std::map<Service, std::vector<Service>> node_ports_;
     std::map<Service, bool> listening_;
     std::set<IpAddress> addresses_;
-    std::map<Tuple, std::set<Tuple>> flows_;  // by the pod's side
+    std::map<Tuple, std::set<Tuple>> flows_;       // by the pod's side
+    std::map<Tuple, std::set<Tuple>> by_outside_;  // the same, by the client's
 };
 
 }  // namespace sallyport::fuzz

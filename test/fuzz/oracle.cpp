@@ -53,9 +53,9 @@ std::optional<std::string> judge_bytes(const Trial& trial, const View& before, c
 
 }  // namespace
 
-Oracle::FragmentKey Oracle::key_of(Way way, const IpView& fragment)
+Oracle::FragmentKey Oracle::key_of(const IpView& fragment)
 {
-    return {way, fragment.v6 ? std::uint8_t{0} : fragment.protocol, fragment.tuple.source.address,
+    return {fragment.v6 ? std::uint8_t{0} : fragment.protocol, fragment.tuple.source.address,
             fragment.tuple.destination.address, fragment.fragment_id};
 }
 
@@ -70,7 +70,7 @@ std::optional<std::string> Oracle::judge(const Trial& trial)
     }
     if (trial.before == trial.after) {
         counts_.untouched++;
-        note_untouched(trial.way, before);
+        note_passed(trial.way, before);
         return std::nullopt;
     }
     if (trial.before.size() != trial.after.size())
@@ -82,12 +82,14 @@ std::optional<std::string> Oracle::judge(const Trial& trial)
         return "changed into another kind of packet";
     if (Verdict wrong = judge_bytes(trial, before, after))
         return wrong;
-    return judge_change(trial, before, after);
+    Verdict wrong = judge_change(trial, before, after);
+    if (!wrong)
+        note_passed(trial.way, before);
+    return wrong;
 }
 
 Oracle::Verdict Oracle::judge_change(const Trial& trial, const View& before, const View& after)
 {
-    Verdict wrong;
     switch (before.shape) {
     case Shape::nothing:
         break;
@@ -99,13 +101,10 @@ Oracle::Verdict Oracle::judge_change(const Trial& trial, const View& before, con
         return judge_fragment(trial.way, before.outer, after.outer);
     case Shape::transport:
         (trial.way == Way::in ? counts_.requests : counts_.replies)++;
-        wrong = trial.way == Way::in ? judge_request(trial.before, before.outer, after.outer)
-                                     : judge_reply(before.outer, after.outer);
-        if (!wrong && before.outer.fragment)
-            fragments_[key_of(trial.way, before.outer)].insert(
-                {after.outer.tuple.source.address, after.outer.tuple.destination.address});
+        return trial.way == Way::in ? judge_request(trial.before, before.outer, after.outer)
+                                    : judge_reply(before.outer, after.outer);
     }
-    return wrong;
+    return std::nullopt;
 }
 
 Oracle::Verdict Oracle::judge_request(const Bytes& frame, const IpView& before, const IpView& after)
@@ -147,12 +146,25 @@ Oracle::Verdict Oracle::judge_reply(const IpView& before, const IpView& after) c
 
 Oracle::Verdict Oracle::judge_fragment(Way way, const IpView& before, const IpView& after) const
 {
-    const auto known = fragments_.find(key_of(way, before));
+    const auto known = fragments_.find(key_of(before));
     if (known == fragments_.end())
         return "a later fragment was changed whose first one wasn't";
-    if (!known->second.contains({after.tuple.source.address, after.tuple.destination.address}))
-        return "a later fragment went elsewhere than its first one";
-    return std::nullopt;
+    // The flow may have become another's meanwhile, but it must be one of those ports.
+    const auto goes = [&](const Tuple& flow) {
+        return flow.source.address == after.tuple.source.address &&
+               flow.destination.address == after.tuple.destination.address;
+    };
+    for (const Tuple& first : known->second) {
+        if (way == Way::in)
+            for (const Tuple& inside : model_.insides_of(first))
+                if (goes(inside))
+                    return std::nullopt;
+        if (way == Way::out)
+            for (const Tuple& outside : model_.outsides_of(reversed(first)))
+                if (goes(reversed(outside)))
+                    return std::nullopt;
+    }
+    return "a later fragment went elsewhere than its first one";
 }
 
 Oracle::Verdict Oracle::judge_icmp(Way way, const View& before, const View& after) const
@@ -189,7 +201,7 @@ bool Oracle::belongs(Way way, const View& view) const
     case Shape::nothing:
         return false;
     case Shape::later_fragment:
-        return fragments_.contains(key_of(way, view.outer));
+        return fragments_.contains(key_of(view.outer));
     case Shape::transport:
     case Shape::icmp_error:
         break;
@@ -198,10 +210,15 @@ bool Oracle::belongs(Way way, const View& view) const
     return model_.is_backend(of_node) || (way == Way::in && model_.find_node_port(of_node));
 }
 
-void Oracle::note_untouched(Way way, const View& view)
+void Oracle::note_passed(Way way, const View& view)
 {
-    if (way == Way::in && view.shape == Shape::transport && model_.is_backend(destination_of(view.outer.tuple)))
-        model_.learn(view.outer.tuple, view.outer.tuple);  // direct; it may stand in a later one's way
+    if (view.shape != Shape::transport)
+        return;
+    const Tuple& tuple = view.outer.tuple;
+    if (view.outer.fragment)
+        fragments_[key_of(view.outer)].insert(tuple);
+    if (way == Way::in && model_.is_backend(destination_of(tuple)))
+        model_.learn(tuple, tuple);  // direct; it may stand in a later one's way
 }
 
 std::string hex(const Bytes& bytes)

@@ -49,14 +49,14 @@ private:
     Verdict judge_fragment(Way way, const IpView& before, const IpView& after) const;
     Verdict judge_icmp(Way way, const View& before, const View& after) const;
     bool belongs(Way way, const View& view) const;
-    void note_untouched(Way way, const View& view);
+    void note_passed(Way way, const View& view);
 
-    /// Which datagram a fragment is of: on its way in or out, protocol (IPv4), addresses, identification.
-    using FragmentKey = std::tuple<Way, std::uint8_t, IpAddress, IpAddress, std::uint32_t>;
-    static FragmentKey key_of(Way way, const IpView& fragment);
+    /// Which datagram a fragment is of: protocol (IPv4), addresses, identification.
+    using FragmentKey = std::tuple<std::uint8_t, IpAddress, IpAddress, std::uint32_t>;
+    static FragmentKey key_of(const IpView& fragment);
 
     Model& model_;
-    std::map<FragmentKey, std::set<std::pair<IpAddress, IpAddress>>> fragments_;  // source and destination afterwards
+    std::map<FragmentKey, std::set<Tuple>> fragments_;  // first fragments, which have ports
     Counts counts_;
 };
 
