@@ -71,6 +71,11 @@ static __always_inline bool follow_change(struct __sk_buff *skb, const struct pa
 	if (bpf_l3_csum_replace(skb, field, from, to, size) ||
 	    bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
 		return false;
+	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !after) {
+		after = 0xffff; /* 0 would say "none" */
+		if (bpf_skb_store_bytes(skb, field, &after, sizeof(after), 0))
+			return false;
+	}
 	return carry(skb, outer, before, after);
 }
 

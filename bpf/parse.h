@@ -323,7 +323,7 @@ static __always_inline bool parse_packet(struct __sk_buff *skb, struct packet *p
 	}
 
 	if (pkt->later_fragment)
-		return true;
+		return pkt->l4 <= skb->len;
 	if (pkt->protocol == IPPROTO_TCP)
 		return parse_tcp(skb, pkt);
 	if (pkt->protocol == IPPROTO_UDP)
