@@ -183,7 +183,7 @@ __noinline int admit(struct __sk_buff *skb, int known)
 	if (!pkt || !port)
 		return TCX_NEXT;
 	client_port = opens(pkt) ? pkt->source_port : shown_port(walk);
-	chosen = opens(pkt) ? select_backend(skb, port, pkt->v6, pkt->protocol, client_number(pkt)) :
+	chosen = opens(pkt) ? select_backend(skb, port, pkt->v6, pkt->protocol, client_number(pkt), true) :
 			      find_connection(skb, port, pkt, client_port);
 	if (chosen >= MAX_BACKENDS) {
 		if (!opens(pkt) || !is_held(port, &walk->tuple))
