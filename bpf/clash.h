@@ -31,11 +31,37 @@ static __always_inline struct flow *find_clash(const struct walk *walk, const st
 	return backend && backend->pod == flow->pod ? flow : NULL;
 }
 
+/* The client port that the pod knows this client by. */
+static __always_inline be16 shown_port(const struct walk *walk)
+{
+	struct flow_key *shown = bpf_map_lookup_elem(&clashes, &walk->tuple);
+
+	return shown ? shown->client_port : walk->packet.source_port;
+}
+
 static __always_inline bool is_taken(const struct flow_key *key, __u64 pod)
 {
 	struct flow *flow = find_flow(key);
 
 	return flow && flow->pod == pod && !is_over(flow, key->protocol);
+}
+
+/*
+ * The pod may see that tuple already: through another node port, or from a client that talks to it directly. `known`:
+ * it had a flow, which is over; the pod's socket may be the one of that. A handshake that is under way may be this very
+ * connection's, whose entry was evicted.
+ */
+static __always_inline bool is_clash(struct __sk_buff *skb, const struct walk *walk, bool known)
+{
+	const struct packet *pkt = &walk->packet;
+	__u32 state;
+
+	if (is_taken(&walk->key, walk->place.pod))
+		return true;
+	if (known || pkt->protocol != IPPROTO_TCP)
+		return false;
+	state = connection_state(skb, pkt, pkt->source_port, &walk->place);
+	return is_connected(state) && state != TCP_STATE_NEW_SYN_RECV;
 }
 
 /* Gives walk->key a client port that neither a flow nor a socket of the pod uses. False where none was found. */

@@ -40,7 +40,7 @@ static __always_inline bool is_over(const struct flow *flow, __u8 protocol)
 {
 	const __u16 both = FLOW_CLIENT_FIN | FLOW_SERVER_FIN;
 
-	if (protocol == IPPROTO_UDP && now() - flow->last_seen > UDP_IDLE)
+	if (protocol == IPPROTO_UDP && passed_since(flow->last_seen) > UDP_IDLE)
 		return true;
 	return (flow->state & FLOW_RESET) || (flow->state & both) == both;
 }

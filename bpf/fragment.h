@@ -17,7 +17,7 @@ static __always_inline void fragment_key_of(struct fragment_key *key, const stru
 	key->scope = pkt->scope;
 }
 
-/* An earlier datagram of the same id may have been translated; this one may be for somebody else. */
+/* Numbers come again (IPv4 has 16 bits): an earlier datagram's entry would take along one that isn't ours. */
 static __always_inline void forget_fragment(const struct packet *pkt)
 {
 	struct fragment_key key;

@@ -17,6 +17,7 @@
 #define TCP_STATE_ESTABLISHED 1
 #define TCP_STATE_TIME_WAIT 6
 #define TCP_STATE_LISTEN 10
+#define TCP_STATE_NEW_SYN_RECV 12
 
 /* bpf_ktime_get_coarse_ns came with kernel 5.11 and costs a fraction; the loader says whether it is there. */
 const volatile bool have_coarse_clock = false;
@@ -24,6 +25,15 @@ const volatile bool have_coarse_clock = false;
 static __always_inline __u64 now(void)
 {
 	return have_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
+}
+
+/* Nanoseconds since then; 0 where it is yet to come: another CPU or the command may have read the clock later than we.
+ */
+static __always_inline __u64 passed_since(__u64 moment)
+{
+	__s64 passed = now() - moment;
+
+	return passed & ~(passed >> 63); /* no branch: each would double what the verifier follows */
 }
 
 static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, __u64 v6, const union address *source,
@@ -87,7 +97,6 @@ static __always_inline enum answer ask_backend(void *context, const struct node_
 {
 	bool listening = listens(context, v6, protocol, &place->address, place->listener, place->netns);
 	struct backend *backend = find_backend(&place->address, place->port, protocol);
-	__u64 time = now();
 
 	if (!backend || backend->pod != place->pod)
 		return SILENT; /* the command is just taking it away */
@@ -96,8 +105,8 @@ static __always_inline enum answer ask_backend(void *context, const struct node_
 		return SILENT;
 	}
 	if (!backend->listening_since)
-		backend->listening_since = time;
-	return time - backend->listening_since >= settle ? LISTENS_AND_SETTLED : LISTENS;
+		backend->listening_since = now();
+	return passed_since(backend->listening_since) >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }
 
 /* The same by what whoever asked last has seen. */
@@ -107,7 +116,7 @@ static __always_inline enum answer recall_backend(const struct node_port_backend
 
 	if (!backend || backend->pod != place->pod || !backend->listening_since)
 		return SILENT;
-	return now() - backend->listening_since >= settle ? LISTENS_AND_SETTLED : LISTENS;
+	return passed_since(backend->listening_since) >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }
 
 #endif

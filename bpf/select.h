@@ -59,7 +59,7 @@ static __always_inline __u64 select_backend(void *context, const struct node_por
 		rank = (mix(client ^ mix(port->backends[i].pod)) & spread) | (youth & ~spread) | SETTLED;
 		if (rank <= best)
 			continue;
-		answer = forget(forget(may_ask) ?
+		answer = forget(may_ask ?
 					ask_backend(context, &port->backends[i], forget(v6), forget(protocol), settle) :
 					recall_backend(&port->backends[i], protocol, settle));
 		if (answer == SILENT)

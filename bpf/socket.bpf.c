@@ -25,29 +25,6 @@ enum verdict {
 	PROCEED = 1,
 };
 
-/* What the context says: the destination of connect and sendmsg, the source that recvmsg and getpeername show. */
-static __always_inline struct endpoint endpoint_v4(const struct bpf_sock_addr *ctx)
-{
-	struct endpoint endpoint = {
-		.address = v4_mapped(ctx->user_ip4),
-		.port = ctx->user_port,
-		.protocol = ctx->protocol,
-	};
-
-	return endpoint;
-}
-
-static __always_inline struct endpoint endpoint_v6(const struct bpf_sock_addr *ctx)
-{
-	struct endpoint endpoint = {
-		.address.words = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] },
-		.port = ctx->user_port,
-		.protocol = ctx->protocol,
-	};
-
-	return endpoint;
-}
-
 static __always_inline void show_v4(struct bpf_sock_addr *ctx, const struct endpoint *endpoint)
 {
 	ctx->user_ip4 = endpoint->address.words[3];
@@ -70,14 +47,14 @@ static __always_inline __u32 uses_of_destination(const struct endpoint *to)
 }
 
 /* connect(): a TCP connection, or a UDP socket's peer. Returns true with the backend in *to. */
-static __always_inline bool connect_to(struct bpf_sock_addr *ctx, struct endpoint *to)
+static __always_inline bool connect_to(struct bpf_sock_addr *ctx, bool v6_hook, struct endpoint *to)
 {
 	__u32 uses = uses_of_destination(to);
 	struct socket_peer given;
 
 	if (!uses)
 		return false;
-	if (!is_node_port_use(uses, &to->address) || !choose(ctx, to, &given)) {
+	if (!is_node_port_use(uses, &to->address) || !choose(ctx, v6_hook, to, &given)) {
 		forget_peer(ctx, to); /* it goes there directly now */
 		return false;
 	}
@@ -96,7 +73,7 @@ static __always_inline bool is_alive(const struct socket_peer *given)
 }
 
 /* sendto() and sendmsg() of a datagram: its socket keeps the pod that it was given for as long as that pod lives. */
-static __always_inline bool send_to(struct bpf_sock_addr *ctx, struct endpoint *to)
+static __always_inline bool send_to(struct bpf_sock_addr *ctx, bool v6_hook, struct endpoint *to)
 {
 	__u32 uses = uses_of_destination(to);
 	struct socket_peer given;
@@ -113,7 +90,7 @@ static __always_inline bool send_to(struct bpf_sock_addr *ctx, struct endpoint *
 		*to = known->endpoint;
 		return true;
 	}
-	if (!choose(ctx, to, &given)) {
+	if (!choose(ctx, v6_hook, to, &given)) {
 		forget_peer(ctx, to);
 		return false;
 	}
@@ -139,7 +116,7 @@ int socket_connect4(struct bpf_sock_addr *ctx)
 {
 	struct endpoint to = endpoint_v4(ctx);
 
-	if (connect_to(ctx, &to))
+	if (connect_to(ctx, false, &to))
 		show_v4(ctx, &to);
 	return PROCEED;
 }
@@ -149,7 +126,7 @@ int socket_connect6(struct bpf_sock_addr *ctx)
 {
 	struct endpoint to = endpoint_v6(ctx);
 
-	if (connect_to(ctx, &to))
+	if (connect_to(ctx, true, &to))
 		show_v6(ctx, &to);
 	return PROCEED;
 }
@@ -159,7 +136,7 @@ int socket_sendmsg4(struct bpf_sock_addr *ctx)
 {
 	struct endpoint to = endpoint_v4(ctx);
 
-	if (send_to(ctx, &to))
+	if (send_to(ctx, false, &to))
 		show_v4(ctx, &to);
 	return PROCEED;
 }
@@ -169,7 +146,7 @@ int socket_sendmsg6(struct bpf_sock_addr *ctx)
 {
 	struct endpoint to = endpoint_v6(ctx);
 
-	if (send_to(ctx, &to))
+	if (send_to(ctx, true, &to))
 		show_v6(ctx, &to);
 	return PROCEED;
 }

@@ -38,6 +38,29 @@ static __always_inline bool is_loopback(const union address *address)
 	return !address->halves[0] && !address->words[2] && address->words[3] == bpf_htonl(1);
 }
 
+/* What the context says: the destination of connect and sendmsg, the source that recvmsg and getpeername show. */
+static __always_inline struct endpoint endpoint_v4(const struct bpf_sock_addr *ctx)
+{
+	struct endpoint endpoint = {
+		.address = v4_mapped(ctx->user_ip4),
+		.port = ctx->user_port,
+		.protocol = ctx->protocol,
+	};
+
+	return endpoint;
+}
+
+static __always_inline struct endpoint endpoint_v6(const struct bpf_sock_addr *ctx)
+{
+	struct endpoint endpoint = {
+		.address.words = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] },
+		.port = ctx->user_port,
+		.protocol = ctx->protocol,
+	};
+
+	return endpoint;
+}
+
 /* Does the address count as the node's, seen from this socket? Each other namespace has a loopback of its own. */
 static __always_inline bool is_of_node(const union address *address, bool in_host)
 {
@@ -110,29 +133,60 @@ static __always_inline bool is_bound_to_loopback(struct bpf_sock_addr *ctx)
 	return is_loopback(&source);
 }
 
-/*
- * Chooses a pod for what the socket asks for. False where it asks for something else; and where nobody listens: then
- * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again".
- */
-static __always_inline bool choose(struct bpf_sock_addr *ctx, const struct endpoint *asked, struct socket_peer *given)
+/* The place of the pod that takes what the socket asks for, or MAX_BACKENDS. */
+static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct endpoint *asked)
 {
+	__u64 client = bpf_get_socket_cookie(ctx);
 	bool v6 = !is_v4_mapped(&asked->address);
 	bool in_host = is_in_host(ctx);
-	__u64 client = bpf_get_socket_cookie(ctx);
-	struct node_port_backend *place;
 	struct node_port *port;
 	struct endpoint key;
-	struct backend *backend;
 	__u64 chosen;
 
 	port = find_asked(asked, in_host, &key);
 	if (!port || is_bound_to_loopback(ctx))
+		return MAX_BACKENDS;
+	chosen = in_host ? select_backend(ctx, port, v6, asked->protocol, client, true) :
+			   select_backend(ctx, port, v6, asked->protocol, client, false);
+	if (chosen >= MAX_BACKENDS && !in_host && port->count)
+		return 0; /* nobody was seen yet: if the youngest doesn't listen, it refuses as the host would */
+	return chosen;
+}
+
+/* Not inlined, and so verified on their own. Two, as a hook of IPv4 may not look at what those of IPv6 have. */
+__noinline int select_at_v4_hook(struct bpf_sock_addr *ctx)
+{
+	struct endpoint asked = endpoint_v4(ctx);
+
+	return select_for(ctx, &asked);
+}
+
+__noinline int select_at_v6_hook(struct bpf_sock_addr *ctx)
+{
+	struct endpoint asked = endpoint_v6(ctx);
+
+	return select_for(ctx, &asked);
+}
+
+/*
+ * Chooses a pod for what the socket asks for. False where it asks for something else; and where nobody listens: then
+ * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again".
+ */
+static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, const struct endpoint *asked,
+				   struct socket_peer *given)
+{
+	struct node_port_backend *place;
+	struct node_port *port;
+	struct backend *backend;
+	struct endpoint key;
+	__u32 chosen;
+
+	port = find_asked(asked, is_in_host(ctx), &key);
+	if (!port)
 		return false;
-	chosen = select_backend(ctx, port, v6, asked->protocol, client, in_host);
-	if (chosen >= MAX_BACKENDS && (in_host || !port->count))
-		return false;
+	chosen = v6_hook ? select_at_v6_hook(ctx) : select_at_v4_hook(ctx);
 	if (chosen >= MAX_BACKENDS)
-		chosen = 0; /* nobody was seen yet: if the youngest doesn't listen, it refuses as the host would */
+		return false;
 	place = &port->backends[chosen];
 	__builtin_memset(given, 0, sizeof(*given));
 	given->endpoint.address = place->address;

@@ -123,20 +123,6 @@ static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, cons
 	return !(flow->state & FLOW_ESTABLISHED) && state == TCP_STATE_LISTEN;
 }
 
-/*
- * The pod may see that tuple already: through another node port, or from a client that talks to it directly. `known`:
- * it had a flow, which is over; the pod's socket may be the one of that.
- */
-static __always_inline bool is_clash(struct __sk_buff *skb, const struct walk *walk, bool known)
-{
-	const struct packet *pkt = &walk->packet;
-
-	if (is_taken(&walk->key, walk->place.pod))
-		return true;
-	return !known && pkt->protocol == IPPROTO_TCP &&
-	       connection_state(skb, pkt, pkt->source_port, &walk->place) == TCP_STATE_ESTABLISHED;
-}
-
 /* Makes the entry of a new connection. False where its tuple can't be told from another's. */
 static __always_inline bool open_flow(struct __sk_buff *skb, struct walk *walk, bool known)
 {
@@ -157,21 +143,13 @@ static __always_inline void reopen_flow(struct walk *walk)
 	bpf_map_update_elem(&flows_established, &walk->key, &walk->flow, BPF_ANY);
 }
 
-/* The client port that the pod knows this client by. */
-static __always_inline be16 shown_port(const struct walk *walk)
-{
-	struct flow_key *shown = bpf_map_lookup_elem(&clashes, &walk->tuple);
-
-	return shown ? shown->client_port : walk->packet.source_port;
-}
-
 /* A number of the client's own, for `spread`. */
 static __always_inline __u64 client_number(const struct packet *pkt)
 {
 	return pkt->source.halves[0] ^ mix(pkt->source.halves[1] ^ mix(pkt->source_port));
 }
 
-/* A packet to a node port that belongs to no living flow: makes one where it may. `known`: it had one. */
+/* A packet to a node port that belongs to no living flow: makes one where it may. `known`: see is_clash(). */
 __noinline int admit(struct __sk_buff *skb, int known)
 {
 	struct walk *walk = this_walk();
@@ -215,6 +193,19 @@ __noinline int admit(struct __sk_buff *skb, int known)
 	return to_pod(skb, pkt, &walk->key, walk->flow.host_device);
 }
 
+/* In midstream: the entry of a direct connection that is shown under another client port was evicted. */
+static __always_inline int recall_direct(struct __sk_buff *skb, struct walk *walk)
+{
+	const struct packet *pkt = &walk->packet;
+
+	walk->key.client_port = shown_port(walk);
+	if (walk->key.client_port == pkt->source_port ||
+	    !is_connected(connection_state(skb, pkt, walk->key.client_port, &walk->place)))
+		return TCX_NEXT;
+	reopen_flow(walk);
+	return to_pod(skb, pkt, &walk->key, 0);
+}
+
 /* The flow of a client that uses its port towards this backend through a node port too; or of one that did before. */
 static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, bool taken)
 {
@@ -225,13 +216,19 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 		track(&walk->key, flow, pkt, FROM_CLIENT);
 		return to_pod(skb, pkt, &walk->key, 0);
 	}
-	if (!opens(pkt) || pkt->later_fragment)
+	if (pkt->later_fragment)
 		return TCX_NEXT;
+	if (flow)
+		delete_flow(&walk->key);
 
 	walk->key = walk->tuple;
 	fill_flow(&walk->flow, pkt, walk->place.pod);
 	walk->flow.state |= FLOW_DIRECT;
-	if (taken && !show_other_port(skb, walk))
+	if (!opens(pkt))
+		return recall_direct(skb, walk);
+	if (!taken)
+		bpf_map_delete_elem(&clashes, &walk->tuple); /* an earlier connection's */
+	else if (!show_other_port(skb, walk))
 		return drop(DROP_CLASH);
 	/* No socket tells who sends datagrams directly; so that a later one through a node port can be told apart. */
 	if (taken || pkt->protocol == IPPROTO_UDP)
@@ -284,7 +281,8 @@ __noinline int from_new_client(struct __sk_buff *skb, int known)
 		return TCX_NEXT;
 	if (flow)
 		delete_flow(&walk->key); /* left behind, it could be found before the new one, and take its packets */
-	return admit(skb, flow != NULL);
+	/* Where that was shown under another port, the socket at the client's own is somebody else's. */
+	return admit(skb, flow && walk->key.client_port == pkt->source_port);
 }
 
 static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)

@@ -91,7 +91,7 @@ PACKET_CASE("node_ingress", "a wrong checksum stays wrong", every_kind)
     Bytes expected = to(request(kind), gateway.pod.at(kind)).bytes();
     expected.back() ^= 0x55;
     const Outcome outcome = gateway.programs.run("node_ingress", broken);
-    check_untouched(outcome, expected);  // no builder makes a wrong one
+    check_bytes(outcome, expected);  // no builder makes a wrong one
     check_translated(gateway.programs.ingress(request(kind)), to(request(kind), gateway.pod.at(kind)));
 }
 

@@ -6,71 +6,10 @@
 #include "sallyport/wire.hpp"
 
 #include <arpa/inet.h>
-#include <probe.skel.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <system_error>
 
 namespace sallyport::test {
 
 namespace {
-
-[[noreturn]] void fail(const std::string& what, int error = errno)
-{
-    throw std::system_error(error, std::generic_category(), what);
-}
-
-/// The network namespace is "the node"; /run is where namespaces of pods are kept.
-void enter_private_namespaces()
-{
-    if (geteuid() != 0)
-        SKIP("the packet tests need root");
-    static bool done = false;
-    if (std::exchange(done, true))
-        return;
-    if (unshare(CLONE_NEWNS | CLONE_NEWNET) != 0)
-        fail("unshare");
-    if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        mount("tmpfs", "/run", "tmpfs", 0, nullptr) != 0)
-        fail("mount /run");
-    mount("sysfs", "/sys", "sysfs", 0, nullptr);
-    std::filesystem::create_directories("/run/netns");
-    libbpf_set_print([](libbpf_print_level level, const char* format, va_list arguments) {
-        return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
-    });
-}
-
-bool kernel_csum_knows_ipv6()
-{
-    const auto probe = open_skeleton<::probe>();
-    if (!probe || ::probe::load(probe.get()) != 0)
-        fail("load the probe");
-    char packet[64] = {};
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof packet);
-    return bpf_prog_test_run_opts(bpf_program__fd(probe->progs.probe_csum_ipv6), &options) == 0 && options.retval == 1;
-}
-
-/// As the command loads it, but pinned nowhere.
-Skeleton<::node> load(const FlowSizes& sizes)
-{
-    enter_private_namespaces();
-    auto object = open_skeleton<::node>();
-    if (!object)
-        fail("open the object");
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, object->obj) bpf_map__set_pin_path(map, nullptr);
-    object->rodata->csum_knows_ipv6 = kernel_csum_knows_ipv6();
-    object->rodata->have_coarse_clock =
-        libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_ktime_get_coarse_ns, nullptr) == 1;
-    bpf_map__set_max_entries(object->maps.flows_new, sizes.fresh);
-    bpf_map__set_max_entries(object->maps.flows_established, sizes.established);
-    if (::node::load(object.get()) != 0)
-        fail("load the object");
-    return object;
-}
 
 abi::address wire_address(const std::string& text)
 {
@@ -86,10 +25,11 @@ TestPod::TestPod(std::uint64_t pod_id, const std::string& v4_address, const std:
       v4(v4_address),
       v6(v6_address)
 {
-    // The clients' addresses as well: tests open real connections inside.
+    // The clients' addresses as well: tests open real connections inside. Without "nodad" the kernel makes them usable
+    // a moment later.
     std::string batch;
     for (const std::string& address :
-         {v4 + "/32", client_at({false}).address + "/32", v6 + "/128", client_at({true}).address + "/128"})
+         {v4 + "/32", client_at({false}).address + "/32", v6 + "/128 nodad", client_at({true}).address + "/128 nodad"})
         batch += "addr add " + address + " dev lo\n";
     netns.ip(batch);
 }
@@ -99,14 +39,17 @@ UniqueFd TestPod::listen(Kind kind, std::uint16_t port) const
     return bound_socket(netns, {kind.v6 ? "::" : "0.0.0.0", port}, kind.tcp() ? SOCK_STREAM : SOCK_DGRAM);
 }
 
-Programs::Programs(FlowSizes sizes)
-    : object_(load(sizes)),
+Programs::Programs(const LoadOptions& options)
+    : object_(load_node(options)),
       backends(bpf_map__fd(object_->maps.backends), "backends"),
       node_ports(bpf_map__fd(object_->maps.node_ports), "node_ports"),
       port_uses(bpf_map__fd(object_->maps.port_uses), "port_uses"),
       addresses(bpf_map__fd(object_->maps.addresses), "addresses"),
       flows_new(bpf_map__fd(object_->maps.flows_new), "flows_new"),
-      flows_established(bpf_map__fd(object_->maps.flows_established), "flows_established")
+      flows_established(bpf_map__fd(object_->maps.flows_established), "flows_established"),
+      clashes(bpf_map__fd(object_->maps.clashes), "clashes"),
+      held(bpf_map__fd(object_->maps.held), "held"),
+      fragmented(bpf_map__fd(object_->maps.fragmented), "fragmented")
 {}
 
 void Programs::expose(const Target& node_port, std::uint8_t protocol, const std::vector<const TestPod*>& pods,
@@ -130,9 +73,8 @@ void Programs::expose(const Target& node_port, std::uint8_t protocol, const std:
     use_port(protocol, node_port.port,
              address.is_any() ? (address.is_v4() ? abi::PORT_ANY_V4 : abi::PORT_ANY_V6)
                               : (address.is_v4() ? abi::PORT_EXACT_V4 : abi::PORT_EXACT_V6));
-    const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
     const abi::endpoint key = endpoint_of(node_port, protocol);
-    PerCpuBpfTable<abi::endpoint, abi::traffic>(bpf_map__fd(object_->maps.traffic), "traffic", cpus).put(key, {});
+    count_traffic(key);
     node_ports.put(key, port);
     if (!address.is_any())
         addresses.put(to_wire(*Prefix::parse(node_port.address)), abi::ADDRESS_OF_NODE);
@@ -144,10 +86,60 @@ void Programs::use_port(std::uint8_t protocol, std::uint16_t port, abi::port_use
     port_uses.put(index, port_uses.find(index).value_or(0) | use);
 }
 
-int Programs::program_fd(const char* program) const
+void Programs::count_traffic(const abi::endpoint& key)
 {
-    const bpf_program* found = bpf_object__find_program_by_name(object_->obj, program);
-    return found ? bpf_program__fd(found) : -1;
+    const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
+    PerCpuBpfTable<abi::endpoint, abi::traffic>(bpf_map__fd(object_->maps.traffic), "traffic", cpus).put(key, {});
+}
+
+void Programs::remap(const TestPod& pod, Kind kind, std::uint16_t port, std::uint16_t container_port)
+{
+    const Target listener = pod.at(kind, container_port);
+    abi::node_port entry{};
+    entry.count = 1;
+    entry.backends[0].address = wire_address(listener.address);
+    entry.backends[0].pod = pod.id;
+    entry.backends[0].netns = static_cast<__u32>(BPF_F_CURRENT_NETNS);
+    entry.backends[0].port = entry.backends[0].listener = htons(container_port);
+    backends.put(endpoint_of(listener, kind.protocol), {pod.id, 0, pod.netns_id, htons(container_port), 0});
+    use_port(kind.protocol, container_port, abi::PORT_OF_BACKEND);
+    use_port(kind.protocol, port, abi::PORT_REMAPPED);
+    const abi::endpoint key = endpoint_of(pod.at(kind, port), kind.protocol, abi::AT_POD);
+    count_traffic(key);
+    node_ports.put(key, entry);
+}
+
+void Programs::listen_elsewhere(const Target& node_port, std::uint8_t protocol, std::uint16_t listener)
+{
+    change(node_port, protocol, [&](abi::node_port& port) {
+        for (std::uint32_t i = 0; i < port.count; i++) {
+            abi::node_port_backend& place = port.backends[i];
+            place.listener = htons(listener);
+            backends.put({place.address, place.port, protocol, 0, {}}, {place.pod, 0, place.netns, place.listener, 0});
+        }
+    });
+}
+
+void Programs::change(const Target& node_port, std::uint8_t protocol,
+                      const std::function<void(abi::node_port&)>& change)
+{
+    const abi::endpoint key = endpoint_of(node_port, protocol);
+    abi::node_port entry = node_ports.find(key).value();
+    change(entry);
+    node_ports.put(key, entry);
+}
+
+std::optional<abi::flow> Programs::flow(const abi::flow_key& key) const
+{
+    const auto established = flows_established.find(key);
+    return established ? established : flows_new.find(key);
+}
+
+void Programs::put_flow(const abi::flow_key& key, const std::function<void(abi::flow&)>& change)
+{
+    abi::flow entry = flow(key).value();
+    change(entry);
+    (flows_established.find(key) ? flows_established : flows_new).put(key, entry);
 }
 
 Outcome Programs::run(const char* program, const Packet& packet) const
@@ -158,15 +150,8 @@ Outcome Programs::run(const char* program, const Packet& packet) const
 
 Outcome Programs::run(const char* program, const Bytes& bytes) const
 {
-    Outcome outcome{0, Bytes(bytes.size() + 256)};
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = bytes.data(), .data_out = outcome.out.data(),
-                .data_size_in = static_cast<__u32>(bytes.size()),
-                .data_size_out = static_cast<__u32>(outcome.out.size()));
-    if (const int error = bpf_prog_test_run_opts(program_fd(program), &options); error != 0)
-        fail("run " + std::string(program) + " on " + std::to_string(bytes.size()) + " bytes", -error);
-    outcome.verdict = static_cast<int>(options.retval);
-    outcome.out.resize(options.data_size_out);
-    return outcome;
+    const bpf_program* found = bpf_object__find_program_by_name(object_->obj, program);
+    return test_run(found ? bpf_program__fd(found) : -1, program, bytes);
 }
 
 bool Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t protocol) const
@@ -180,14 +165,16 @@ bool Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t prot
     return run("ask_listener", Bytes(bytes, bytes + sizeof question)).verdict == 1;
 }
 
-abi::traffic Programs::traffic(const Target& node_port, std::uint8_t protocol) const
+abi::traffic Programs::traffic(const Target& node_port, std::uint8_t protocol, abi::scope scope) const
 {
     const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
     const PerCpuBpfTable<abi::endpoint, abi::traffic> table(bpf_map__fd(object_->maps.traffic), "traffic", cpus);
     abi::traffic sum{};
-    const std::vector<abi::traffic> of_cpus = table.find(endpoint_of(node_port, protocol)).value();
+    const std::vector<abi::traffic> of_cpus = table.find(endpoint_of(node_port, protocol, scope)).value();
     for (const abi::traffic& one : of_cpus) {
         sum.connections += one.connections;
+        sum.handovers += one.handovers;
+        sum.held += one.held;
         for (const int direction : {abi::FROM_CLIENT, abi::FROM_POD}) {
             sum.packets[direction] += one.packets[direction];
             sum.bytes[direction] += one.bytes[direction];
@@ -214,9 +201,9 @@ void Programs::clear_flows()
             table->erase(key);
 }
 
-abi::endpoint endpoint_of(const Target& target, std::uint8_t protocol)
+abi::endpoint endpoint_of(const Target& target, std::uint8_t protocol, abi::scope scope)
 {
-    return {wire_address(target.address), htons(target.port), protocol, {}};
+    return {wire_address(target.address), htons(target.port), protocol, static_cast<__u8>(scope), {}};
 }
 
 abi::flow_key flow_key_of(const Target& backend, const Target& client, std::uint8_t protocol)
@@ -227,6 +214,11 @@ abi::flow_key flow_key_of(const Target& backend, const Target& client, std::uint
             htons(client.port),
             protocol,
             {}};
+}
+
+abi::flow_key tuple_of(const Packet& request)
+{
+    return flow_key_of(request.destination, request.source, request.protocol);
 }
 
 }  // namespace sallyport::test

@@ -6,31 +6,21 @@
 #pragma once
 
 #include "../../plugin/datapath/bpf_table.hpp"
-#include "../../plugin/datapath/skeleton.hpp"
+#include "loading.hpp"
 #include "packet_builder.hpp"
 #include "packet_case.hpp"
 #include "sallyport/abi.h"
 #include "support/netns.hpp"
 #include "support/sockets.hpp"
 
-#include <node.skel.h>
-
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <source_location>
 #include <string>
 #include <vector>
 
 namespace sallyport::test {
-
-inline constexpr int verdict_next = -1;
-inline constexpr int verdict_drop = 2;
-
-/// What a program made of a packet.
-struct Outcome
-{
-    int verdict = 0;
-    Bytes out;
-};
 
 /// A pod: its namespace, and what the tables know of it.
 class TestPod
@@ -50,16 +40,10 @@ public:
     UniqueFd listen(Kind kind, std::uint16_t port = 9080) const;
 };
 
-struct FlowSizes
-{
-    unsigned fresh = 4096;
-    unsigned established = 4096;
-};
-
 class Programs
 {
 public:
-    explicit Programs(FlowSizes sizes = {});
+    explicit Programs(const LoadOptions& options = {});
 
 private:
     Skeleton<::node> object_;
@@ -71,10 +55,26 @@ public:
     BpfTable<abi::address_prefix, std::uint32_t> addresses;
     BpfTable<abi::flow_key, abi::flow> flows_new;
     BpfTable<abi::flow_key, abi::flow> flows_established;
+    BpfTable<abi::flow_key, abi::flow_key> clashes;
+    BpfTable<abi::flow_key, std::uint64_t> held;
+    BpfTable<abi::fragment_key, abi::fragment_ports> fragmented;
 
     /// `pods`: youngest first, each with the container port. Also counts what goes through, and knows the address.
     void expose(const Target& node_port, std::uint8_t protocol, const std::vector<const TestPod*>& pods,
                 abi::share share = abi::SHARE_NEWEST, std::uint16_t container_port = 9080);
+
+    /// Inside the pod, its `port` leads to the socket at `container_port`.
+    void remap(const TestPod& pod, Kind kind, std::uint16_t port, std::uint16_t container_port = 9080);
+
+    /// The pods behind the node port remap its container port: their socket is another.
+    void listen_elsewhere(const Target& node_port, std::uint8_t protocol, std::uint16_t listener);
+
+    /// Rewrites the entry of a node port, as the command would.
+    void change(const Target& node_port, std::uint8_t protocol, const std::function<void(abi::node_port&)>& change);
+
+    /// The one entry of a flow, in either tier.
+    std::optional<abi::flow> flow(const abi::flow_key& key) const;
+    void put_flow(const abi::flow_key& key, const std::function<void(abi::flow&)>& change);
 
     Outcome ingress(const Packet& packet) const { return run("node_ingress", packet); }
     Outcome egress(const Packet& packet) const { return run("node_egress", packet); }
@@ -84,21 +84,24 @@ public:
     /// The program ask_listener's answer.
     bool ask(const TestPod& pod, const Target& listener, std::uint8_t protocol) const;
 
-    abi::traffic traffic(const Target& node_port, std::uint8_t protocol) const;
+    abi::traffic traffic(const Target& node_port, std::uint8_t protocol, abi::scope scope = abi::AT_NODE) const;
     std::uint64_t drops(abi::drop reason) const;
 
     void clear_flows();
 
+    const ::node& object() const { return *object_; }
+
 private:
     void use_port(std::uint8_t protocol, std::uint16_t port, abi::port_use use);
-    int program_fd(const char* program) const;
+    void count_traffic(const abi::endpoint& key);
 };
 
 /// Where clients find the node, and whence they come; one address for each family.
 Target node_at(Kind kind, std::uint16_t port = 80);
 Target client_at(Kind kind, std::uint16_t port = 40000);
 
-abi::endpoint endpoint_of(const Target& target, std::uint8_t protocol);
+/// `scope` where it is the key of a node port.
+abi::endpoint endpoint_of(const Target& target, std::uint8_t protocol, abi::scope scope = abi::AT_NODE);
 abi::flow_key flow_key_of(const Target& backend, const Target& client, std::uint8_t protocol);
 
 /// From the client to the node; a SYN where it is TCP.
@@ -107,14 +110,23 @@ Packet request(Kind kind, std::uint16_t client_port = 40000);
 Packet reply(const TestPod& pod, Kind kind, std::uint16_t client_port = 40000);
 inline constexpr std::uint32_t server_isn = 0xfffffffe;  // wraps around within a handshake
 
+/// A key into `clashes` and `held`, or that of a flow which is shown as it is sent.
+abi::flow_key tuple_of(const Packet& request);
+
 Packet with_flags(Packet packet, unsigned flags, std::uint32_t acknowledgement = server_isn + 1);
 Packet to(Packet packet, const Target& destination);
 Packet from(Packet packet, const Target& source);
 
-void check_translated(const Outcome& outcome, const Packet& expected);
-void check_untouched(const Outcome& outcome, const Bytes& in);
-void check_untouched(const Outcome& outcome, const Packet& in);
-void check_dropped(const Outcome& outcome);
+/// A failure says where the check was called.
+using Where = std::source_location;
+void check_translated(const Outcome& outcome, const Packet& expected, Where where = Where::current());
+void check_bytes(const Outcome& outcome, const Bytes& expected, Where where = Where::current());
+void check_untouched(const Outcome& outcome, const Packet& in, Where where = Where::current());
+void check_dropped(const Outcome& outcome, Where where = Where::current());
+
+/// As check_translated, where the source port that the packet leaves with is the program's choice; returns that.
+std::uint16_t check_shown_otherwise(const Outcome& outcome, const Packet& in, const Target& destination,
+                                    Where where = Where::current());
 
 /// A whole connection setup (TCP), or a datagram and its answer (UDP), through the node port to the pod.
 void open_flow(const Programs& programs, const TestPod& pod, Kind kind, std::uint16_t client_port = 40000);
@@ -122,7 +134,7 @@ void open_flow(const Programs& programs, const TestPod& pod, Kind kind, std::uin
 /// One pod that listens, dual-stack and on TCP and UDP, behind port 80 of the node.
 struct OneGateway
 {
-    explicit OneGateway(Kind kind, FlowSizes sizes = {});
+    explicit OneGateway(Kind kind, const LoadOptions& options = {});
 
     Programs programs;
     TestPod pod{7, "10.0.0.7", "fd00::7"};

@@ -1,11 +1,9 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// How flows are kept: tiers, states, healing, clashes, and what direct connections are spared.
+// How flows are kept: tiers, states, healing, and what direct connections are spared.
 #include "fixture.hpp"
-
-#include "sallyport/wire.hpp"
-#include "support/traffic.hpp"
+#include "real_connection.hpp"
 
 using namespace sallyport;
 using namespace sallyport::test;
@@ -34,25 +32,11 @@ unsigned state_of(const OneGateway& gateway, Kind kind)
     return flow->state;
 }
 
-/// A real connection within the pod's namespace, as if it came from the client.
-struct RealConnection
-{
-    RealConnection(const OneGateway& gateway, Kind kind)
-        : client(gateway.pod.netns, gateway.pod.at(kind), {.source = client_at(kind)}),
-          server(accept4(gateway.listener.get(), nullptr, nullptr, SOCK_CLOEXEC))
-    {
-        REQUIRE(server);
-    }
-
-    Connection client;
-    UniqueFd server;
-};
-
 }  // namespace
 
 PACKET_CASE("node_ingress", "a flood of first packets evicts no established flow", every_kind)
 {
-    const FlowSizes sizes{512, 512};
+    const LoadOptions sizes{.fresh = 512, .established = 512};
     const OneGateway gateway(kind, sizes);
     open_flow(gateway.programs, gateway.pod, kind);
     for (unsigned i = 0; i < 4 * sizes.fresh; i++) {
@@ -146,30 +130,6 @@ PACKET_CASE("node_ingress", "a flow that is found again by a FIN or RST knows of
     CHECK((state_of(gateway, kind) & abi::FLOW_RESET) != 0);
 }
 
-PACKET_CASE("node_ingress", "a second node port's flow from the same client port is dropped, and counted", every_kind)
-{
-    OneGateway gateway(kind);
-    const Target other_port = node_at(kind, 8080);
-    gateway.programs.expose(other_port, kind.protocol, {&gateway.pod});
-    open_flow(gateway.programs, gateway.pod, kind);
-
-    check_dropped(gateway.programs.ingress(to(request(kind), other_port)));
-    CHECK(gateway.programs.drops(abi::DROP_CLASH) == 1);
-    CHECK(gateway.programs.traffic(other_port, kind.protocol).connections == 0);
-    const Packet free = to(request(kind, 40001), other_port);
-    check_translated(gateway.programs.ingress(free), to(free, gateway.pod.at(kind)));
-    const Packet answer = with_flags(reply(gateway.pod, kind), tcp_flag::ack);
-    check_translated(gateway.programs.egress(answer), from(answer, gateway.node_port));
-
-    if (kind.tcp()) {  // once the first has ended, its client port is free
-        gateway.programs.ingress(with_flags(request(kind), tcp_flag::rst));
-        const Packet second = to(request(kind), other_port);
-        check_translated(gateway.programs.ingress(second), to(second, gateway.pod.at(kind)));
-        check_translated(gateway.programs.egress(reply(gateway.pod, kind)), from(reply(gateway.pod, kind), other_port));
-        CHECK(gateway.programs.drops(abi::DROP_CLASH) == 1);
-    }
-}
-
 PACKET_CASE("node_egress", "a direct connection to the pod is nobody's but its own", every_kind)
 {
     const OneGateway gateway(kind);
@@ -180,7 +140,12 @@ PACKET_CASE("node_egress", "a direct connection to the pod is nobody's but its o
     check_untouched(gateway.programs.egress(out), out);
     check_untouched(gateway.programs.ingress(with_flags(in, tcp_flag::ack)), with_flags(in, tcp_flag::ack));
     check_untouched(gateway.programs.egress(with_flags(out, tcp_flag::ack)), with_flags(out, tcp_flag::ack));
-    CHECK(gateway.programs.flows_new.all().size() + gateway.programs.flows_established.all().size() == 1);
+    // The kernel knows who has a TCP connection; of who sends datagrams there is no other trace.
+    const auto entry = gateway.programs.flows_established.find(key_in(gateway, kind));
+    CHECK(entry.has_value() == !kind.tcp());
+    if (entry)
+        CHECK((entry->state & abi::FLOW_DIRECT) != 0);
+    CHECK(gateway.programs.traffic(gateway.node_port, kind.protocol).connections == 1);
 }
 
 PACKET_CASE("node_egress", "a direct connection may use the port of a flow that has ended", over_tcp)
@@ -191,14 +156,4 @@ PACKET_CASE("node_egress", "a direct connection may use the port of a flow that 
     const Packet in = to(request(kind), gateway.pod.at(kind));
     check_untouched(gateway.programs.ingress(in), in);
     check_untouched(gateway.programs.egress(reply(gateway.pod, kind)), reply(gateway.pod, kind));
-}
-
-PACKET_CASE("node_egress", "a SYN to the node port doesn't take a direct connection's replies", over_tcp)
-{
-    const OneGateway gateway(kind);
-    const RealConnection direct(gateway, kind);
-    check_dropped(gateway.programs.ingress(request(kind)));
-    CHECK(gateway.programs.drops(abi::DROP_CLASH) == 1);
-    const Packet out = with_flags(reply(gateway.pod, kind), tcp_flag::ack);
-    check_untouched(gateway.programs.egress(out), out);
 }

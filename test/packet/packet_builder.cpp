@@ -4,6 +4,7 @@
 
 #include "sallyport/address.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <stdexcept>
 
@@ -65,6 +66,14 @@ std::uint16_t checksum(const Bytes& bytes)
 Bytes transport(const Packet& packet)
 {
     Bytes out;
+    if (packet.icmp) {
+        put8(out, packet.icmp->type);
+        put8(out, packet.icmp->code);
+        put16(out, 0);
+        put32(out, packet.icmp->rest);
+        put(out, packet.payload);
+        return out;
+    }
     put16(out, packet.source.port);
     put16(out, packet.destination.port);
     if (packet.protocol == IPPROTO_TCP) {
@@ -83,13 +92,27 @@ Bytes transport(const Packet& packet)
     return out;
 }
 
+/// With its checksum.
+Bytes summed_transport(const Packet& packet)
+{
+    Bytes out = transport(packet);
+    const std::uint16_t sum = packet.transport_sum();
+    if (packet.icmp)
+        set16(out, 2, sum);
+    else if (packet.protocol == IPPROTO_TCP)
+        set16(out, 16, sum);
+    else if (packet.protocol == IPPROTO_UDP && packet.udp_checksum)
+        set16(out, 6, sum == 0 ? 0xffff : sum);
+    return out;
+}
+
 void put_ipv4(Bytes& out, const Packet& packet, std::size_t payload)
 {
     Bytes header;
     put8(header, 0x40 | static_cast<unsigned>((20 + packet.ip_options.size()) / 4));
     put8(header, 0);
     put16(header, static_cast<unsigned>(20 + packet.ip_options.size() + payload));
-    put16(header, 0x1234);
+    put16(header, packet.id);
     put16(header, packet.fragment);
     put8(header, 64);
     put8(header, packet.protocol);
@@ -120,6 +143,27 @@ void put_ipv6(Bytes& out, const Packet& packet, std::size_t payload)
     }
 }
 
+/// A frame of the packet's headers and of `payload`, which is its transport header and what follows, or a part of that.
+Bytes frame(const Packet& packet, const Bytes& payload)
+{
+    Bytes out{0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2};
+    put16(out, packet.v6() ? 0x86dd : 0x0800);
+    if (packet.v6())
+        put_ipv6(out, packet, payload.size());
+    else
+        put_ipv4(out, packet, payload.size());
+    put(out, payload);
+    return out;
+}
+
+Extension fragment_header(std::size_t offset, bool more, std::uint32_t id)
+{
+    Extension extension{IPPROTO_FRAGMENT};
+    put16(extension.body, static_cast<unsigned>(offset | (more ? 1 : 0)));
+    put32(extension.body, id);
+    return extension;
+}
+
 }  // namespace
 
 bool Packet::v6() const
@@ -143,6 +187,8 @@ std::size_t Packet::transport_header() const
 std::uint16_t Packet::transport_sum() const
 {
     const Bytes segment = transport(*this);
+    if (icmp && !v6())
+        return checksum(segment);  // RFC 792: of the message alone
     Bytes summed = address_bytes(source);
     put(summed, address_bytes(destination));
     put32(summed, static_cast<std::uint32_t>(segment.size()));
@@ -153,19 +199,41 @@ std::uint16_t Packet::transport_sum() const
 
 Bytes Packet::bytes() const
 {
-    Bytes out{0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2};
-    put16(out, v6() ? 0x86dd : 0x0800);
-    const Bytes segment = transport(*this);
-    if (v6())
-        put_ipv6(out, *this, segment.size());
-    else
-        put_ipv4(out, *this, segment.size());
-    put(out, segment);
-    if (protocol == IPPROTO_TCP)
-        set16(out, l4() + 16, transport_sum());
-    if (protocol == IPPROTO_UDP && udp_checksum)
-        set16(out, l4() + 6, transport_sum() == 0 ? 0xffff : transport_sum());
-    return out;
+    return frame(*this, summed_transport(*this));
+}
+
+std::vector<Bytes> Packet::fragments(std::size_t size) const
+{
+    const Bytes whole = summed_transport(*this);
+    std::vector<Bytes> frames;
+    for (std::size_t at = 0; at < whole.size(); at += size) {
+        const std::size_t end = std::min(at + size, whole.size());
+        const bool more = end < whole.size();
+        Packet piece = *this;
+        if (v6())
+            piece.extensions.push_back(fragment_header(at, more, id));
+        else
+            piece.fragment = static_cast<std::uint16_t>(at / 8 | (more ? 0x2000U : 0U));
+        const auto begin = whole.begin();
+        frames.push_back(
+            frame(piece, Bytes(begin + static_cast<std::ptrdiff_t>(at), begin + static_cast<std::ptrdiff_t>(end))));
+    }
+    return frames;
+}
+
+Bytes without_link(const Bytes& frame)
+{
+    return {frame.begin() + 14, frame.end()};
+}
+
+Bytes carried(const Packet& packet, std::size_t transport)
+{
+    return without_link(first(packet.bytes(), packet.l4() + transport));
+}
+
+Bytes first(const Bytes& bytes, std::size_t size)
+{
+    return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(std::min(size, bytes.size()))};
 }
 
 Bytes counting(std::size_t size)

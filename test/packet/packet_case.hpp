@@ -38,6 +38,9 @@ inline constexpr std::array<Kind, 2> over_ipv6{{{true, IPPROTO_TCP}, {true, IPPR
 inline constexpr std::array<Kind, 4> every_kind{
     {{false, IPPROTO_TCP}, {false, IPPROTO_UDP}, {true, IPPROTO_TCP}, {true, IPPROTO_UDP}}};
 
+/// Errors about the others; what one is about, the case itself says.
+inline constexpr std::array<Kind, 2> over_icmp{{{false, IPPROTO_ICMP}, {true, IPPROTO_ICMPV6}}};
+
 struct Pair
 {
     std::string program;

@@ -9,9 +9,10 @@ namespace sallyport::test {
 std::ostream& operator<<(std::ostream& out, const Kind& kind)
 {
     return out << (kind.v6 ? "IPv6" : "IPv4") << '/'
-               << (kind.protocol == IPPROTO_TCP   ? "TCP"
-                   : kind.protocol == IPPROTO_UDP ? "UDP"
-                                                  : std::to_string(kind.protocol));
+               << (kind.protocol == IPPROTO_TCP                                       ? "TCP"
+                   : kind.protocol == IPPROTO_UDP                                     ? "UDP"
+                   : kind.protocol == IPPROTO_ICMP || kind.protocol == IPPROTO_ICMPV6 ? "ICMP"
+                                                                                      : std::to_string(kind.protocol));
 }
 
 std::ostream& operator<<(std::ostream& out, const Pair& pair)
@@ -91,26 +92,39 @@ std::string hex(const Bytes& bytes)
 
 }  // namespace
 
-void check_translated(const Outcome& outcome, const Packet& expected)
+void check_bytes(const Outcome& outcome, const Bytes& expected, Where where)
 {
+    INFO("checked at " << where.file_name() << ':' << where.line());
     CHECK(outcome.verdict == verdict_next);
-    CHECK(hex(outcome.out) == hex(expected.bytes()));
+    CHECK(hex(outcome.out) == hex(expected));
 }
 
-void check_untouched(const Outcome& outcome, const Bytes& in)
+void check_translated(const Outcome& outcome, const Packet& expected, Where where)
 {
-    CHECK(outcome.verdict == verdict_next);
-    CHECK(hex(outcome.out) == hex(in));
+    check_bytes(outcome, expected.bytes(), where);
 }
 
-void check_untouched(const Outcome& outcome, const Packet& in)
+void check_untouched(const Outcome& outcome, const Packet& in, Where where)
 {
-    check_untouched(outcome, in.bytes());
+    check_bytes(outcome, in.bytes(), where);
 }
 
-void check_dropped(const Outcome& outcome)
+void check_dropped(const Outcome& outcome, Where where)
 {
+    INFO("checked at " << where.file_name() << ':' << where.line());
     CHECK(outcome.verdict == verdict_drop);
+}
+
+std::uint16_t check_shown_otherwise(const Outcome& outcome, const Packet& in, const Target& destination, Where where)
+{
+    INFO("checked at " << where.file_name() << ':' << where.line());
+    const std::size_t at = in.l4();
+    REQUIRE(outcome.out.size() > at + 1);
+    const auto shown = static_cast<std::uint16_t>(outcome.out[at] << 8 | outcome.out[at + 1]);
+    CHECK(shown != in.source.port);
+    CHECK(shown >= 1024);
+    check_translated(outcome, to(from(in, {in.source.address, shown}), destination), where);
+    return shown;
 }
 
 void open_flow(const Programs& programs, const TestPod& pod, Kind kind, std::uint16_t client_port)
@@ -125,8 +139,8 @@ void open_flow(const Programs& programs, const TestPod& pod, Kind kind, std::uin
     check_translated(programs.ingress(last), to(last, pod.at(kind)));
 }
 
-OneGateway::OneGateway(Kind kind, FlowSizes sizes)
-    : programs(sizes),
+OneGateway::OneGateway(Kind kind, const LoadOptions& options)
+    : programs(options),
       listener(pod.listen(kind)),
       node_port(node_at(kind))
 {

@@ -3,6 +3,7 @@
 //
 // Which pod gets a new connection, and which keep theirs.
 #include "fixture.hpp"
+#include "real_connection.hpp"
 
 #include <map>
 
@@ -157,6 +158,8 @@ PACKET_CASE("node_ingress", "a SYN on a connection that is half closed does not"
     pods.expose_all(kind);
     const UniqueFd old_one = pods.oldest.listen(kind);
     open_flow(pods.programs, pods.oldest, kind);
+    RealConnection connection(pods.oldest, old_one, kind);
+    connection.client.finish();
     pods.programs.ingress(with_flags(request(kind), tcp_flag::ack | tcp_flag::fin));
     const UniqueFd young_one = pods.youngest.listen(kind);
     pods.check_goes_to(pods.oldest, kind, 40000);
