@@ -107,7 +107,10 @@ void PodHooks::attach(const Netns& netns, const std::string& ifname, std::uint64
             ensure_programs(state_, bare ? ProgramSet::bare_pod : ProgramSet::pod);
             for (const Direction direction : directions) {
                 const Pin pin{{generation, direction}, bare};
-                hook(device.ifindex, pin).run_first(pinned_program(pin).get());
+                const Hook hook = this->hook(device.ifindex, pin);
+                if (hook.is_displaced_link())
+                    hook.leave();  // ADD comes before the pod's containers: nobody misses us for that moment
+                hook.run_first(pinned_program(pin).get());
             }
         });
     } catch (const Error& error) {

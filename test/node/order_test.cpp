@@ -4,6 +4,8 @@
 // Next to other programs: behind us Cilium (its stand-in) keeps its habits and we keep ours; whoever comes before us is
 // noticed, and comes behind us at the next gateway's ADD.
 #include "support/cilium.hpp"
+#include "support/footprint.hpp"
+#include "support/local_node.hpp"
 #include "support/require_ok.hpp"
 #include "support/traffic.hpp"
 
@@ -91,6 +93,23 @@ TEST_CASE("the pod's policy sees the container port", "[order]")
     CHECK(cilium.drops("policy denied") > 0);
 }
 
+TEST_CASE("of a remapped port, the pod's policy sees the port that the client asked for", "[order]")
+{
+    Node node;
+    Cilium cilium(node, either_mode());
+    Pod gateway(node, {.annotations = {{"sallyport.dev/remap", "80:9080, 443:9443/udp"}}});
+    cilium.connect(gateway, {{80, IPPROTO_TCP}, {443, IPPROTO_UDP}});
+    TcpServer tcp(gateway.netns, "gateway", {"::", 9080});
+    UdpServer udp(gateway.netns, "gateway", {"::", 9443});
+    require_ok(gateway.add());
+    for (const auto& [address, own] : {std::pair(gateway.v4, client_v4), std::pair(gateway.v6, client_v6)}) {
+        CHECK(ask_tcp(node.client, {address, 80}) == "gateway " + own);
+        CHECK(ask_udp(node.client, {address, 443}) == "gateway " + own + " 3");
+        CHECK(transfer_both_ways(node.client, {address, 80}, 2'000'000) == "");
+        CHECK(ask_tcp(node.client, {address, 9080}, {.limit = impatience}) == "silence");
+    }
+}
+
 TEST_CASE("ours are first, before Cilium's, and stay so over restarts of its agent", "[order]")
 {
     Node node;
@@ -119,6 +138,18 @@ TEST_CASE("ours are first, before Cilium's, and stay so over restarts of its age
     require_ok(gateway.pod.del());
     CHECK(chain_of(node.host, "eth0", true) == std::vector<std::string>{"cil_from_netdev"});
     CHECK(chain_of(node.host, "eth0", false) == std::vector<std::string>{"cil_to_netdev"});
+}
+
+TEST_CASE("an agent finds nothing of ours at its cgroup, and takes nothing of ours away there", "[order]")
+{
+    LocalNode node;
+    Cilium cilium(node, either_mode());
+    const Gateway gateway(node, cilium);
+    const auto before = programs_below(node.cgroup.path());
+    REQUIRE_FALSE(before.empty());
+    cilium.restart();  // throws where a link of ours is at the root
+    CHECK(programs_below(node.cgroup.path()) == before);
+    check_serves(node);
 }
 
 TEST_CASE("auto serves the devices where Cilium's programs sit, and no others", "[order]")

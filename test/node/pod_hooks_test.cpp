@@ -107,6 +107,9 @@ TEST_CASE("where a pod's programs are gone or behind others, CHECK tells it", "[
         const Intruder intruder(gateway.netns, "eth0", true);
         CHECK(gateway.check().message().find("(program ") != std::string::npos);
         CHECK(gateway.check().message().find("intruder") != std::string::npos);
+        require_ok(gateway.add());
+        CHECK(chain_of(gateway.netns, "eth0", true) == Names{"pod_ingress", "intruder"});
+        require_ok(gateway.check());
     }
     require_ok(gateway.check());
     std::filesystem::remove(node.bpffs() / "sallyport/pod_links" / pod_pins(node).front());

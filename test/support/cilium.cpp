@@ -117,7 +117,7 @@ Cilium::Cilium(Node& node, Mode mode, std::vector<std::string> devices)
       mode_(mode),
       object_(load(nullptr))
 {
-    detach_all_of_cgroup(node.directory() / "cgroup");
+    detach_all_of_cgroup(node.plugin.at("cgroup").get<std::string>());
     for (const std::string& device : devices) {
         attach(device, true, "cil_from_netdev");
         attach(device, false, "cil_to_netdev");
@@ -183,7 +183,7 @@ void Cilium::connect(const Pod& pod, const std::vector<Port>& allowed)
 
 void Cilium::restart()
 {
-    detach_all_of_cgroup(node_.directory() / "cgroup");
+    detach_all_of_cgroup(node_.plugin.at("cgroup").get<std::string>());
     object_ = load(object_.get());
     for (const Hook& hook : hooks_) {
         if (mode_ == Mode::legacy) {
