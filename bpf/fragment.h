@@ -17,6 +17,17 @@ static __always_inline void fragment_key_of(struct fragment_key *key, const stru
 	key->scope = pkt->scope;
 }
 
+/* An earlier datagram of the same id may have been translated; this one may be for somebody else. */
+static __always_inline void forget_fragment(const struct packet *pkt)
+{
+	struct fragment_key key;
+
+	if (!pkt->first_fragment)
+		return;
+	fragment_key_of(&key, pkt);
+	bpf_map_delete_elem(&fragmented, &key);
+}
+
 /* To be called for what is translated alone, so that other people's fragments don't push ours out. */
 static __always_inline void remember_fragment(const struct packet *pkt)
 {

@@ -31,6 +31,8 @@ static __always_inline bool parse_embedded(struct __sk_buff *skb, const struct p
 	} else if (bpf_skb_load_bytes(skb, inner->l3, &ip.v4, sizeof(ip.v4)) || !take_ipv4(&ip.v4, inner)) {
 		return false;
 	}
+	if (!same_address(&outer->destination, &inner->source))
+		return false; /* an error goes to whom it is about; else it is forged */
 	if (inner->later_fragment || (inner->protocol != IPPROTO_TCP && inner->protocol != IPPROTO_UDP) ||
 	    bpf_skb_load_bytes(skb, inner->l4, &ports, sizeof(ports)))
 		return false;
@@ -69,6 +71,11 @@ static __always_inline bool follow_change(struct __sk_buff *skb, const struct pa
 	if (bpf_l3_csum_replace(skb, field, from, to, size) ||
 	    bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
 		return false;
+	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !after) {
+		after = 0xffff; /* 0 would say "none" */
+		if (bpf_skb_store_bytes(skb, field, &after, sizeof(after), 0))
+			return false;
+	}
 	return carry(skb, outer, before, after);
 }
 
@@ -142,10 +149,7 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	    !rewrite_embedded_port(skb, outer, inner, SOURCE, inner->destination_port, walk->key.backend_port) ||
 	    !rewrite_embedded_port(skb, outer, inner, DESTINATION, inner->source_port, walk->key.client_port))
 		return drop(DROP_REWRITE_FAILED);
-	if (same_address(&outer->destination, &inner->destination) &&
-	    !rewrite_address(skb, outer, DESTINATION, &walk->key.backend))
-		return drop(DROP_REWRITE_FAILED);
-	return TCX_NEXT;
+	return rewrite_address(skb, outer, DESTINATION, &walk->key.backend) ? TCX_NEXT : drop(DROP_REWRITE_FAILED);
 }
 
 /* The pod says that nothing takes datagrams there any more. */

@@ -26,7 +26,7 @@ static __always_inline __u64 now(void)
 	return have_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
 }
 
-static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, bool v6, const union address *source,
+static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, __u64 v6, const union address *source,
 					  be16 source_port, const union address *destination, be16 destination_port)
 {
 	__builtin_memset(tuple, 0, sizeof(*tuple));
@@ -49,7 +49,7 @@ static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, bool v6,
  * connection has: a connected or TIME_WAIT socket of the client's own tuple would hide the listener. `netns` is an id
  * as the context's namespace knows it, or BPF_F_CURRENT_NETNS.
  */
-static __always_inline bool listens(void *context, bool v6, __u8 protocol, const union address *address, be16 port,
+static __always_inline bool listens(void *context, __u64 v6, __u8 protocol, const union address *address, be16 port,
 				    __u32 netns)
 {
 	const union address nobody = {};
@@ -82,7 +82,7 @@ static __always_inline struct backend *find_backend(const union address *address
 enum answer { SILENT, LISTENS, LISTENS_AND_SETTLED };
 
 /* Does the pod at this place listen, and has it for `settle` ns? Noted in `backends`, for whoever asks next. */
-static __always_inline enum answer ask_backend(void *context, const struct node_port_backend *place, bool v6,
+static __always_inline enum answer ask_backend(void *context, const struct node_port_backend *place, __u64 v6,
 					       __u8 protocol, __u64 settle)
 {
 	bool listening = listens(context, v6, protocol, &place->address, place->listener, place->netns);
@@ -98,6 +98,16 @@ static __always_inline enum answer ask_backend(void *context, const struct node_
 	if (!backend->listening_since)
 		backend->listening_since = time;
 	return time - backend->listening_since >= settle ? LISTENS_AND_SETTLED : LISTENS;
+}
+
+/* The same by what whoever asked last has seen. */
+static __always_inline enum answer recall_backend(const struct node_port_backend *place, __u8 protocol, __u64 settle)
+{
+	struct backend *backend = find_backend(&place->address, place->port, protocol);
+
+	if (!backend || backend->pod != place->pod || !backend->listening_since)
+		return SILENT;
+	return now() - backend->listening_since >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }
 
 #endif

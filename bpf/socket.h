@@ -78,48 +78,6 @@ static __always_inline struct node_port *find_asked(const struct endpoint *asked
 	return bpf_map_lookup_elem(&node_ports, key);
 }
 
-/* Has the pod at this place been seen to listen, by whoever asked last? */
-static __always_inline enum answer recall_backend(const struct node_port_backend *place, __u8 protocol, __u64 settle)
-{
-	struct backend *backend = find_backend(&place->address, place->port, protocol);
-
-	if (!backend || backend->pod != place->pod || !backend->listening_since)
-		return SILENT;
-	return now() - backend->listening_since >= settle ? LISTENS_AND_SETTLED : LISTENS;
-}
-
-/*
- * As select_backend, for a socket of another namespace than the host's: ids of namespaces mean something else there, so
- * nobody can be asked, and what was last seen counts. Where nobody was seen, it is the youngest; and where that one
- * doesn't listen, it refuses as the host would.
- */
-static __always_inline __u64 select_by_memory(const struct node_port *port, __u8 protocol, __u64 client)
-{
-	__u64 settle = port->backends[0].settle_ms * NSEC_PER_MSEC;
-	__u64 spread = -forget(port->backends[0].share == SHARE_SPREAD);
-	__u64 chosen = forget(port->count ? 0 : MAX_BACKENDS);
-	__u64 best = forget(0);
-
-	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
-		__u64 youth = MAX_BACKENDS - forget(i);
-		__u64 rank, answer;
-
-		if (i >= port->count)
-			break;
-		answer = forget(recall_backend(&port->backends[i], protocol, settle));
-		if (answer == SILENT)
-			continue;
-		rank = (mix(client ^ mix(port->backends[i].pod)) & spread) | (youth & ~spread) | SETTLED;
-		if (answer == LISTENS)
-			rank = forget(i + 1);
-		if (rank <= best)
-			continue;
-		best = rank;
-		chosen = forget(i);
-	}
-	return chosen;
-}
-
 /* As count_connection, but a packet's program may interrupt, on this CPU too. */
 static __always_inline void count_socket(const struct endpoint *node_port, struct node_port *port, __u64 pod)
 {
@@ -143,10 +101,12 @@ static __always_inline bool is_bound_to_loopback(struct bpf_sock_addr *ctx)
 
 	if (!socket)
 		return false;
-	source = v4_mapped(socket->src_ip4);
-	if (socket->family == AF_INET6)
-		source = (union address){ .words = { socket->src_ip6[0], socket->src_ip6[1], socket->src_ip6[2],
-						     socket->src_ip6[3] } };
+	if (socket->family != AF_INET6)
+		return (bpf_ntohl(socket->src_ip4) >> 24) == 127;
+	source.words[0] = *(volatile __u32 *)&socket->src_ip6[0]; /* one by one: a socket can't be copied from */
+	source.words[1] = *(volatile __u32 *)&socket->src_ip6[1];
+	source.words[2] = *(volatile __u32 *)&socket->src_ip6[2];
+	source.words[3] = *(volatile __u32 *)&socket->src_ip6[3];
 	return is_loopback(&source);
 }
 
@@ -168,10 +128,11 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, const struct endpo
 	port = find_asked(asked, in_host, &key);
 	if (!port || is_bound_to_loopback(ctx))
 		return false;
-	chosen = in_host ? select_backend(ctx, port, v6, asked->protocol, client) :
-			   select_by_memory(port, asked->protocol, client);
-	if (chosen >= MAX_BACKENDS)
+	chosen = select_backend(ctx, port, v6, asked->protocol, client, in_host);
+	if (chosen >= MAX_BACKENDS && (in_host || !port->count))
 		return false;
+	if (chosen >= MAX_BACKENDS)
+		chosen = 0; /* nobody was seen yet: if the youngest doesn't listen, it refuses as the host would */
 	place = &port->backends[chosen];
 	__builtin_memset(given, 0, sizeof(*given));
 	given->endpoint.address = place->address;

@@ -183,7 +183,7 @@ __noinline int admit(struct __sk_buff *skb, int known)
 	if (!pkt || !port)
 		return TCX_NEXT;
 	client_port = opens(pkt) ? pkt->source_port : shown_port(walk);
-	chosen = opens(pkt) ? select_backend(skb, port, pkt->v6, pkt->protocol, client_number(pkt)) :
+	chosen = opens(pkt) ? select_backend(skb, port, pkt->v6, pkt->protocol, client_number(pkt), true) :
 			      find_connection(skb, port, pkt, client_port);
 	if (chosen >= MAX_BACKENDS) {
 		if (!opens(pkt) || !is_held(port, &walk->tuple))
@@ -293,6 +293,7 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 	struct node_port *port;
 	struct flow *flow;
 
+	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
 	port = find_node_port(pkt, &walk->node_port);
@@ -330,6 +331,7 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 	struct flow *flow = &walk->flow;
 	struct flow *found;
 
+	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
 	found = find_flow_of_reply(walk);

@@ -63,19 +63,25 @@ private:
     std::string list_;
 };
 
+std::uint64_t Bindings::next_generation() const
+{
+    return tables_.meta.find(the_meta).value_or(abi::meta{}).last_pod + 1;
+}
+
 void Bindings::bind(const Binding& binding)
 {
     const auto key = to_wire(binding.pod.id);
     if (!key)
         throw Error(Code::invalid_environment, "container id \"" + binding.pod.id.container_id.substr(0, 40) +
                                                    "...\" is longer than an owner record holds");
-    abi::meta meta = tables_.meta.find(the_meta).value_or(abi::meta{});
-    meta.last_pod++;
-    const abi::pod record = owner_record(binding, meta.last_pod);  // throws before anything is changed
+    const std::uint64_t generation = meta().last_pod + 1;
+    const abi::pod record = owner_record(binding, generation);  // throws before anything is changed
     refuse_full(binding);
 
     remove(binding.pod.id, Departure::undone);
-    tables_.meta.put(the_meta, meta);
+    abi::meta given = meta();
+    given.last_pod = generation;
+    tables_.meta.put(the_meta, given);
     try {
         write(*key, record, binding);
     } catch (const Error&) {
@@ -156,9 +162,23 @@ bool Bindings::release(const NodePort& node_port, Departure how,
         const bool holds = node_port.scope == Scope::node && last.hold_ms > 0;
         if (how == Departure::gone)
             entry.vacant_until = holds ? monotonic_ns(now_() + std::chrono::milliseconds(last.hold_ms)) : 0;
+        if (waits(entry))
+            note_waiting(true);
     }
     tables_.node_ports.put(key, entry);
     return entry.count == 0 && !waits(entry);
+}
+
+abi::meta Bindings::meta() const
+{
+    return tables_.meta.find(the_meta).value_or(abi::meta{});
+}
+
+void Bindings::note_waiting(bool some_may)
+{
+    abi::meta noted = meta();
+    noted.waiting = some_may ? 1 : 0;
+    tables_.meta.put(the_meta, noted);
 }
 
 bool Bindings::waits(const abi::node_port& entry) const
@@ -235,13 +255,20 @@ bool Bindings::remove(const AttachmentId& id, Departure how)
 
 void Bindings::forget_expired()
 {
+    if (meta().waiting == 0)
+        return;  // or each ADD would read all node ports, and take the longer the more there are
     std::vector<NodePort> over;
-    for (const auto& [key, entry] : tables_.node_ports.all())
+    bool some_wait = false;
+    for (const auto& [key, entry] : tables_.node_ports.all()) {
         if (entry.count == 0 && !waits(entry))
             over.push_back(node_port_from_wire(key));
+        some_wait = some_wait || waits(entry);
+    }
     Failures failures;
     end(over, failures);
     failures.raise("remove node ports that waited for a pod");
+    if (!some_wait)
+        note_waiting(false);
 }
 
 void Bindings::repair()
@@ -270,16 +297,17 @@ void Bindings::repair()
 /// Removes what has no whole owner record; returns those that are whole, oldest first.
 std::map<std::uint64_t, abi::pod> Bindings::drop_ownerless()
 {
-    abi::meta meta = tables_.meta.find(the_meta).value_or(abi::meta{});
+    abi::meta known = meta();
+    known.waiting = 1;  // forget_expired() will find out
     std::map<std::uint64_t, abi::pod> whole;
     for (const auto& [key, record] : tables_.pods.all()) {
-        meta.last_pod = std::max(meta.last_pod, record.id);
+        known.last_pod = std::max(known.last_pod, record.id);
         if (listed_exposures(record).size() == record.exposures)
             whole.emplace(record.id, record);
         else
             tables_.pods.erase(key);
     }
-    tables_.meta.put(the_meta, meta);
+    tables_.meta.put(the_meta, known);
 
     for (const auto& [key, exposure] : tables_.pod_exposures.all())
         if (!whole.contains(key.pod))

@@ -22,7 +22,7 @@ NodePortBackend backend_at(const abi::node_port_backend& place, const NodePort& 
     endpoint.protocol = static_cast<__u8>(node_port.protocol);
     const Backend backend = backend_from_wire(endpoint);
     endpoint.port = place.listener;
-    NodePortBackend found{place.pod, place.netns, backend, backend_from_wire(endpoint).port, std::nullopt};
+    NodePortBackend found{place.pod, backend, backend_from_wire(endpoint).port, std::nullopt};
     if (const auto entry = backends.find(to_wire(backend));
         entry && entry->pod == place.pod && entry->listening_since != 0)
         found.listening_since = instant_from(entry->listening_since);

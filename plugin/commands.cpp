@@ -99,6 +99,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
         forget_the_past(datapath->bindings());
+        datapath->forget_unbound_pod_hooks();
         follow_addresses(*datapath);
     }
     tidy_up(config.paths);
@@ -124,7 +125,7 @@ std::string add(const Request& request)
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
-    const bool at_node = any_at_node(wanted);
+    const bool at_node = any_at(Scope::node, wanted);
     const auto devices = at_node ? choose_devices(config, network) : std::vector<Device>{};
     const Netns netns = open_netns(pod.netns);
 
@@ -140,8 +141,13 @@ std::string add(const Request& request)
             datapath.follow_devices(devices);
             datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
         }
+        datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
+        if (any_at(Scope::pod, wanted))
+            datapath.attach_pod(netns, pod.id);
         datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted});
+        datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error&) {
+        datapath.forget_unbound_pod_hooks();
         tidy_up(config.paths);
         throw;
     }
@@ -186,9 +192,12 @@ void check(const Request& request)
     for (const Exposure& exposure : wanted)
         if (std::find(held.begin(), held.end(), exposure) == held.end())
             missing.push_back("exposure " + summary({exposure}));
-    if (any_at_node(wanted))
+    if (any_at(Scope::node, wanted))
         for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
-            missing.push_back("our program at " + hook);
+            missing.push_back(hook);
+    if (any_at(Scope::pod, wanted))
+        for (const std::string& hook : datapath->missing_pod_hooks(open_netns(pod.netns), pod.id))
+            missing.push_back(hook);
     if (missing.empty())
         return;
 

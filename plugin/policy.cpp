@@ -166,10 +166,10 @@ std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const 
     return exposures;
 }
 
-bool any_at_node(const std::vector<Exposure>& exposures)
+bool any_at(Scope scope, const std::vector<Exposure>& exposures)
 {
     return std::any_of(exposures.begin(), exposures.end(),
-                       [](const Exposure& exposure) { return exposure.node_port.scope == Scope::node; });
+                       [scope](const Exposure& exposure) { return exposure.node_port.scope == scope; });
 }
 
 void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachment& pod,

@@ -285,8 +285,8 @@ enum drop {
 /* ---- meta: one entry ----------------------------------------------------------------------------------------- */
 
 struct meta {
-	__u32 abi; /* SALLYPORT_ABI of whoever made the maps; 0: not complete yet */
-	__u32 zero;
+	__u32 abi;      /* SALLYPORT_ABI of whoever made the maps; 0: not complete yet */
+	__u32 waiting;  /* 0: no node port is without pods, so nobody need look for one; else some may be */
 	__u64 programs; /* hash of the object that the pinned programs came from */
 	__u64 last_pod; /* the id that was given last */
 };

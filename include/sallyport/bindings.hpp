@@ -4,6 +4,7 @@
 // Which pod holds which node ports: the bookkeeping over the tables. Every entry names its owner. An owner record is
 // written before anything else of its pod and removed after everything else, and node ports are written last and
 // removed first; so whoever is killed in between leaves what is complete, harmless, and found by the next unbind().
+// A node port without pods, which waits for its next one, has no owner: forget_expired() finds it.
 //
 // Whoever changes bindings holds the lock (FileLock). Nothing here attaches programs or looks at devices.
 #pragma once
@@ -50,7 +51,6 @@ struct BoundPod
 struct NodePortBackend
 {
     std::uint64_t generation = 0;
-    std::uint32_t netns_id = 0;  ///< seen from where the node port is: of no use for Scope::pod
     Backend backend;
     PodPort listener{};                      ///< where its socket listens: another port where the pod remaps this one
     std::optional<Instant> listening_since;  ///< as the datapath has seen it; nullopt: not, or never asked
@@ -82,6 +82,9 @@ public:
           uses_(tables.port_uses),
           now_(std::move(now))
     {}
+
+    /// What the next bind() will be known by: for what must be there before it.
+    std::uint64_t next_generation() const;
 
     /// Replaces whatever the attachment held. Throws Error: port_taken where a node port has its MAX_BACKENDS pods
     /// already, invalid_environment where a name is too long for the record; nothing is changed then.
@@ -119,6 +122,8 @@ private:
 
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;
     std::vector<Exposure> listed_exposures(const abi::pod& record) const;
+    abi::meta meta() const;
+    void note_waiting(bool some_may);
     bool waits(const abi::node_port& entry) const;
 
     void refuse_full(const Binding& binding) const;

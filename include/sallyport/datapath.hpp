@@ -8,6 +8,7 @@
 #include "sallyport/bindings.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/os/netlink.hpp"
+#include "sallyport/os/netns.hpp"
 
 #include <cstdint>
 #include <map>
@@ -72,15 +73,27 @@ public:
     void follow_addresses(const std::vector<Address>& of_node, const std::optional<std::vector<Prefix>>& configured);
     std::vector<Prefix> addresses() const;
 
-    /// Attaches to these devices and to no others.
+    /// Attaches to these devices and to no others, before everybody else's programs.
     void follow_devices(const std::vector<Device>& devices);
     std::vector<std::string> devices() const;
+
+    /// Where our programs should run on these devices and don't, or not before all others; in words.
     std::vector<std::string> missing_hooks(const std::vector<Device>& devices) const;
 
     /// Attaches to the system calls of the processes below each child of this cgroup v2 directory, and of no others:
     /// with `local_access` node ports are reached from there, with `reserve_ports` the node's own processes can't bind
     /// them. Where the node can't have that, the log says so.
     void follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports);
+
+    /// Attaches the programs for remaps to a pod's own device, inside its namespace, for the binding that is made next:
+    /// where it isn't made, forget_unbound_pod_hooks() takes them away. Throws Error(node_lacks).
+    void attach_pod(const Netns& netns, const AttachmentId& id);
+
+    /// Where they should run there and don't, or not before all others; in words.
+    std::vector<std::string> missing_pod_hooks(const Netns& netns, const AttachmentId& id) const;
+
+    /// Takes them off the devices of pods that aren't bound any more, or are so anew.
+    void forget_unbound_pod_hooks();
 
     /// Asks the kernel what the datapath would ask: does a socket of that namespace take new connections there?
     bool listens(const Backend& backend, std::uint32_t netns_id) const;

@@ -22,8 +22,8 @@ namespace sallyport {
 std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const Attachment& pod,
                               const std::vector<Address>& node_addresses);
 
-/// Does any of them need the node's own devices, or is all of it the pod's business?
-bool any_at_node(const std::vector<Exposure>& exposures);
+/// Is any of them translated there?
+bool any_at(Scope scope, const std::vector<Exposure>& exposures);
 
 /// A node port and the pod that holds it.
 struct Holder

@@ -3,7 +3,8 @@
 #include "sallyport/datapath.hpp"
 
 #include "bpf_table.hpp"
-#include "hooks.hpp"
+#include "node_hooks.hpp"
+#include "pod_hooks.hpp"
 #include "programs.hpp"
 #include "socket_hooks.hpp"
 #include "state_dir.hpp"
@@ -71,10 +72,11 @@ Address address_of(const abi::address_prefix& prefix)
 
 struct Datapath::State
 {
-    explicit State(StateDir state_dir) : dir(std::move(state_dir)), hooks(dir) {}
+    explicit State(StateDir state_dir) : dir(std::move(state_dir)), node_hooks(dir), pod_hooks(dir) {}
 
     StateDir dir;
-    Hooks hooks;
+    NodeHooks node_hooks;
+    PodHooks pod_hooks;
     std::size_t cpus = possible_cpus();
 
     UniqueFd meta_fd = open_map(dir, "meta");
@@ -96,6 +98,16 @@ struct Datapath::State
     BpfTable<abi::address_prefix, __u32> addresses{addresses_fd.get(), "addresses"};
 
     Bindings bindings{{meta, pods, pod_exposures, backends, node_ports, port_uses, traffic}};
+
+    /// 0 where it isn't bound.
+    std::uint64_t generation_of(const AttachmentId& id) const
+    {
+        const auto key = to_wire(id);
+        return key ? pods.find(*key).value_or(abi::pod{}).id : 0;
+    }
+
+    /// Those bound when the command began: once unbound, nothing else tells where their filters are.
+    std::vector<BoundPod> pods_at_start = pod_hooks.has_filters() ? bindings.pods() : std::vector<BoundPod>{};
 };
 
 Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -110,7 +122,8 @@ Datapath Datapath::open(const Paths& paths, const FlowCapacity& flows)
     const bool fresh = ensure_programs(dir, ProgramSet::node, flows);
     auto state = std::make_unique<State>(dir);
     if (fresh)
-        state->bindings.repair();  // a table may have been lost
+        state->bindings.repair();                   // a table may have been lost
+    state->pod_hooks.update(state->pods_at_start);  // outside devices are followed by follow_devices()
     return Datapath(std::move(state));
 }
 
@@ -142,7 +155,8 @@ bool Datapath::in_use(const Paths& paths)
 void Datapath::remove(const Paths& paths)
 {
     const StateDir dir(paths.bpffs);
-    Hooks(dir).leave_all();
+    NodeHooks(dir).leave_all();
+    PodHooks(dir).forget_others({}, {});
     SocketHooks(dir).leave_all();
     dir.remove();
 }
@@ -187,7 +201,7 @@ std::vector<Prefix> Datapath::addresses() const
 
 void Datapath::follow_devices(const std::vector<Device>& devices)
 {
-    state_->hooks.follow(devices);
+    state_->node_hooks.follow(devices);
 }
 
 void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports)
@@ -197,12 +211,35 @@ void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_ac
 
 std::vector<std::string> Datapath::devices() const
 {
-    return state_->hooks.devices();
+    return state_->node_hooks.devices();
 }
 
 std::vector<std::string> Datapath::missing_hooks(const std::vector<Device>& devices) const
 {
-    return state_->hooks.missing(devices);
+    return state_->node_hooks.missing(devices);
+}
+
+void Datapath::attach_pod(const Netns& netns, const AttachmentId& id)
+{
+    const std::uint64_t next = state_->bindings.next_generation();
+    if (const std::uint64_t bound = state_->generation_of(id); bound != 0)
+        state_->pod_hooks.hand_on(bound, next);
+    state_->pod_hooks.attach(netns, id.ifname, next);
+}
+
+std::vector<std::string> Datapath::missing_pod_hooks(const Netns& netns, const AttachmentId& id) const
+{
+    return state_->pod_hooks.missing(netns, id.ifname, state_->generation_of(id));
+}
+
+void Datapath::forget_unbound_pod_hooks()
+{
+    if (!state_->pod_hooks.any())
+        return;
+    std::set<std::uint64_t> bound;
+    for (const BoundPod& pod : state_->bindings.pods())
+        bound.insert(pod.generation);
+    state_->pod_hooks.forget_others(bound, state_->pods_at_start);
 }
 
 bool Datapath::listens(const Backend& backend, std::uint32_t netns_id) const

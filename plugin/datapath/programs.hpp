@@ -18,8 +18,8 @@ namespace sallyport {
 enum class ProgramSet {
     node,       ///< node.bpf.c, for outside devices with an Ethernet header
     bare_node,  ///< the same for devices without a link-layer header: WireGuard, tun
-    pod,        ///< pod.bpf.c, for a pod's own device
-    bare_pod,
+    pod,        ///< pod.bpf.c, for pods' own devices with an Ethernet header
+    bare_pod,   ///< the same for those without
     socket,     ///< socket.bpf.c, for cgroups
 };
 

@@ -62,7 +62,7 @@ void StateDir::create() const
         throw Error(Code::node_lacks, "no BPF file system is mounted at " + bpffs.string() +
                                           " (`findmnt -t bpf` shows where one is); mount it with `mount -t bpf bpf " +
                                           bpffs.string() + "` or set `bpffs` in the conflist");
-    for (const char* part : {"maps", "programs", "links", "filters", "cgroups"}) {
+    for (const char* part : {"maps", "programs", "links", "filters", "pod_links", "pod_filters", "cgroups"}) {
         std::error_code error;
         fs::create_directories(root_ / part, error);
         if (error)
@@ -73,7 +73,7 @@ void StateDir::create() const
 void StateDir::remove() const
 {
     std::error_code error;
-    for (const char* part : {"links", "filters", "cgroups", "programs", "maps"}) {
+    for (const char* part : {"links", "filters", "pod_links", "pod_filters", "cgroups", "programs", "maps"}) {
         fs::remove_all(root_ / part, error);
         if (error)
             throw Error(Code::io_failure, "remove " + (root_ / part).string() + ": " + error.message());

@@ -8,6 +8,7 @@
 //   links/<ifindex>-<direction>     a tcx link: the attachment lives as long as this pin
 //   cgroups/<inode>-<hook>          the same for a hook at a cgroup, by the cgroup's inode
 //   filters/<ifindex>-<direction>   below kernel 6.6: the program that a tc filter of ours runs on that device
+//   pod_links, pod_filters          the same for pods' own devices, by the pod's generation in the ifindex's place
 #pragma once
 
 #include "sallyport/os/unique_fd.hpp"
@@ -28,6 +29,8 @@ public:
     std::filesystem::path links() const { return root_ / "links"; }
     std::filesystem::path filters() const { return root_ / "filters"; }
     std::filesystem::path cgroups() const { return root_ / "cgroups"; }
+    std::filesystem::path pod_links() const { return root_ / "pod_links"; }
+    std::filesystem::path pod_filters() const { return root_ / "pod_filters"; }
 
     /// Is there a directory of ours on a BPF file system?
     bool exists() const noexcept;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/footprint.hpp"
 
+#include "sallyport/abi.h"
 #include "support/subprocess.hpp"
 
 #include <bpf/bpf.h>
@@ -146,6 +147,18 @@ std::vector<std::string> programs_below(const std::filesystem::path& cgroup)
     }
     std::sort(found.begin(), found.end());
     return found;
+}
+
+void pretend_other_build(const std::filesystem::path& bpffs)
+{
+    const UniqueFd meta(bpf_obj_get((bpffs / "sallyport/maps/meta").c_str()));
+    const std::uint32_t key = 0;
+    abi::meta value{};
+    if (!meta || bpf_map_lookup_elem(meta.get(), &key, &value) != 0)
+        throw std::system_error(errno, std::generic_category(), "read table meta");
+    value.programs ^= 1;
+    if (bpf_map_update_elem(meta.get(), &key, &value, BPF_ANY) != 0)
+        throw std::system_error(errno, std::generic_category(), "write table meta");
 }
 
 }  // namespace sallyport::test

@@ -278,7 +278,7 @@ TEST_CASE("a remap is served at the pod's own addresses, whatever gateways says"
     CHECK(desired_texts(wishes, pod("", "fd00::7")).size() == 2);
 
     const std::vector<Exposure> wanted = desired(config(), wishes, stranger, node_addresses);
-    CHECK_FALSE(any_at_node(wanted));
+    CHECK_FALSE(any_at(Scope::node, wanted));
     for (const Exposure& exposure : wanted)
         CHECK(exposure.node_port.scope == Scope::pod);
 }
@@ -288,7 +288,7 @@ TEST_CASE("a pod may expose a port and remap it")
     const Wishes wishes = parse_wishes({{"sallyport.dev/expose", "80:80"}, {"sallyport.dev/remap", "80:9080"}}, {});
     const std::vector<Exposure> wanted = desired(config(), wishes, pod("10.0.1.7", ""), node_addresses);
     CHECK(texts(wanted) == Texts{"0.0.0.0:80/tcp -> 10.0.1.7:80/tcp", "10.0.1.7:80/tcp -> 10.0.1.7:9080/tcp"});
-    CHECK(any_at_node(wanted));
+    CHECK(any_at(Scope::node, wanted));
 }
 
 TEST_CASE("a remap takes nothing from other pods or from the host")

@@ -254,6 +254,39 @@ TEST_CASE("repair keeps what waits, and removes what has waited long enough")
     CHECK(uses(node.tables).empty());
 }
 
+TEST_CASE("all node ports are read only where one may be waiting")
+{
+    Fixture node;
+    CHECK(node.tables.meta.find(0).value_or(abi::meta{}).waiting == 0);
+    node.bindings.bind(holding("a", "10.0.0.1", 15s));
+    node.bindings.bind(holding("b", "10.0.0.2", 15s));
+    node.bindings.unbind(a);
+    CHECK(node.tables.meta.find(0)->waiting == 0);
+    node.bindings.unbind(b);
+    CHECK(node.tables.meta.find(0)->waiting == 1);
+
+    node.bindings.forget_expired();
+    CHECK(node.tables.meta.find(0)->waiting == 1);
+    SECTION("its time is over")
+    {
+        node.now += 15s;
+    }
+    SECTION("a pod has come")
+    {
+        node.bindings.bind(holding("c", "10.0.0.3", 15s));
+    }
+    SECTION("meta was lost, and repaired")
+    {
+        node.tables.meta.erase(0);
+        node.bindings.repair();
+        node.now += 15s;
+    }
+    node.bindings.forget_expired();
+    CHECK(node.tables.meta.find(0)->waiting == 0);
+    CHECK(any_waits(node.tables.node_ports, node.now) == false);
+    CHECK_FALSE(node.vacant_until());
+}
+
 TEST_CASE("counters without a node port are swept by repair")
 {
     Fixture node;
