@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The commands that users know by heart; CMake does the work (CMakePresets.json). As root: test and demo install what is missing.
-.PHONY: all setup test demo bench kernels clean
+.PHONY: all setup test fuzz soak demo bench kernels clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -14,6 +14,16 @@ setup:
 
 test: setup
 	.ci/test
+
+# What a night is for. Both are part of `make test` in a short form; a seed makes the fuzzer's packets the same again.
+fuzz: setup build/build.ninja
+	cmake --build --preset release --target fuzz_tests
+	SALLYPORT_FUZZ_PACKETS=$${SALLYPORT_FUZZ_PACKETS:-1000000} SALLYPORT_FUZZ_SEED=$${SALLYPORT_FUZZ_SEED:-$$(date +%s)} \
+		build/fuzz_tests
+
+soak: setup build/build.ninja
+	cmake --build --preset release --target sallyport node_tests
+	SALLYPORT_SOAK=1 build/node_tests "[load]"
 
 demo: setup
 	$(MAKE) --no-print-directory all

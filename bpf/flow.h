@@ -30,6 +30,12 @@ static __always_inline void delete_flow(const struct flow_key *key)
 	bpf_map_delete_elem(&flows_new, key);
 }
 
+/* Is it translated where we are? */
+static __always_inline bool is_at(const struct flow *flow, __u8 scope)
+{
+	return !!(flow->state & FLOW_AT_POD) == (scope == AT_POD);
+}
+
 static __always_inline bool is_over(const struct flow *flow, __u8 protocol)
 {
 	const __u16 both = FLOW_CLIENT_FIN | FLOW_SERVER_FIN;
@@ -143,15 +149,13 @@ static __always_inline void track(const struct flow_key *key, struct flow *flow,
 		promote(key, flow);
 }
 
-static __always_inline void fill_flow(struct flow *flow, const struct __sk_buff *skb, const struct packet *pkt,
-				      __u64 pod)
+static __always_inline void fill_flow(struct flow *flow, const struct packet *pkt, __u64 pod)
 {
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->node_address = pkt->destination;
 	flow->node_port = pkt->destination_port;
 	flow->client_port = pkt->source_port;
 	flow->state = pkt->scope == AT_POD ? FLOW_AT_POD : 0;
-	flow->device = skb->ifindex;
 	flow->pod = pod;
 	flow->last_seen = now();
 }

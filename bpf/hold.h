@@ -30,11 +30,11 @@ static __always_inline bool is_held(const struct node_port *port, const struct f
 	if (!limit)
 		return false;
 	since = bpf_map_lookup_elem(&held, tuple);
-	if (!since || time - *since > limit + LONGEST_SILENCE) {
+	if (!since || passed_since(*since) > limit + LONGEST_SILENCE) {
 		bpf_map_update_elem(&held, tuple, &time, BPF_ANY);
 		return true;
 	}
-	if (time - *since < limit)
+	if (passed_since(*since) < limit)
 		return true;
 	bpf_map_delete_elem(&held, tuple);
 	return false;

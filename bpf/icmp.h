@@ -31,6 +31,8 @@ static __always_inline bool parse_embedded(struct __sk_buff *skb, const struct p
 	} else if (bpf_skb_load_bytes(skb, inner->l3, &ip.v4, sizeof(ip.v4)) || !take_ipv4(&ip.v4, inner)) {
 		return false;
 	}
+	if (!same_address(&outer->destination, &inner->source))
+		return false; /* an error goes to whom it is about; else it is forged */
 	if (inner->later_fragment || (inner->protocol != IPPROTO_TCP && inner->protocol != IPPROTO_UDP) ||
 	    bpf_skb_load_bytes(skb, inner->l4, &ports, sizeof(ports)))
 		return false;
@@ -69,6 +71,11 @@ static __always_inline bool follow_change(struct __sk_buff *skb, const struct pa
 	if (bpf_l3_csum_replace(skb, field, from, to, size) ||
 	    bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
 		return false;
+	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !after) {
+		after = 0xffff; /* 0 would say "none" */
+		if (bpf_skb_store_bytes(skb, field, &after, sizeof(after), 0))
+			return false;
+	}
 	return carry(skb, outer, before, after);
 }
 
@@ -135,17 +142,14 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	sent_tuple(&walk->tuple, inner);
 	if (!flow)
 		flow = find_clash(walk, inner, &walk->key);
-	if (!flow || !!(flow->state & FLOW_AT_POD) != (outer->scope == AT_POD))
+	if (!flow || !is_at(flow, outer->scope))
 		return TCX_NEXT;
 
 	if (!rewrite_embedded_address(skb, outer, inner, SOURCE, &inner->destination, &walk->key.backend) ||
 	    !rewrite_embedded_port(skb, outer, inner, SOURCE, inner->destination_port, walk->key.backend_port) ||
 	    !rewrite_embedded_port(skb, outer, inner, DESTINATION, inner->source_port, walk->key.client_port))
 		return drop(DROP_REWRITE_FAILED);
-	if (same_address(&outer->destination, &inner->destination) &&
-	    !rewrite_address(skb, outer, DESTINATION, &walk->key.backend))
-		return drop(DROP_REWRITE_FAILED);
-	return TCX_NEXT;
+	return rewrite_address(skb, outer, DESTINATION, &walk->key.backend) ? TCX_NEXT : drop(DROP_REWRITE_FAILED);
 }
 
 /* The pod says that nothing takes datagrams there any more. */
@@ -177,7 +181,7 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	direct_key(&walk->key, inner); /* translated already, and so the flow's own key */
 	flow = find_flow(&walk->key);
 	if (!backend || !flow || flow->pod != backend->pod ||
-	    !!(flow->state & FLOW_AT_POD) != (outer->scope == AT_POD))
+	    !is_at(flow, outer->scope))
 		return TCX_NEXT;
 	if (ends_flow(skb, outer, inner))
 		flow->state |= FLOW_RESET;

@@ -33,10 +33,10 @@ static __always_inline __u64 passed_since(__u64 moment)
 {
 	__s64 passed = now() - moment;
 
-	return passed > 0 ? passed : 0;
+	return passed & ~(passed >> 63); /* no branch: each would double what the verifier follows */
 }
 
-static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, bool v6, const union address *source,
+static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, __u64 v6, const union address *source,
 					  be16 source_port, const union address *destination, be16 destination_port)
 {
 	__builtin_memset(tuple, 0, sizeof(*tuple));
@@ -59,7 +59,7 @@ static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, bool v6,
  * connection has: a connected or TIME_WAIT socket of the client's own tuple would hide the listener. `netns` is an id
  * as the context's namespace knows it, or BPF_F_CURRENT_NETNS.
  */
-static __always_inline bool listens(void *context, bool v6, __u8 protocol, const union address *address, be16 port,
+static __always_inline bool listens(void *context, __u64 v6, __u8 protocol, const union address *address, be16 port,
 				    __u32 netns)
 {
 	const union address nobody = {};
@@ -92,7 +92,7 @@ static __always_inline struct backend *find_backend(const union address *address
 enum answer { SILENT, LISTENS, LISTENS_AND_SETTLED };
 
 /* Does the pod at this place listen, and has it for `settle` ns? Noted in `backends`, for whoever asks next. */
-static __always_inline enum answer ask_backend(void *context, const struct node_port_backend *place, bool v6,
+static __always_inline enum answer ask_backend(void *context, const struct node_port_backend *place, __u64 v6,
 					       __u8 protocol, __u64 settle)
 {
 	bool listening = listens(context, v6, protocol, &place->address, place->listener, place->netns);
@@ -106,6 +106,16 @@ static __always_inline enum answer ask_backend(void *context, const struct node_
 	}
 	if (!backend->listening_since)
 		backend->listening_since = now();
+	return passed_since(backend->listening_since) >= settle ? LISTENS_AND_SETTLED : LISTENS;
+}
+
+/* The same by what whoever asked last has seen. */
+static __always_inline enum answer recall_backend(const struct node_port_backend *place, __u8 protocol, __u64 settle)
+{
+	struct backend *backend = find_backend(&place->address, place->port, protocol);
+
+	if (!backend || backend->pod != place->pod || !backend->listening_since)
+		return SILENT;
 	return passed_since(backend->listening_since) >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }
 

@@ -18,6 +18,23 @@ int node_egress(struct __sk_buff *skb)
 }
 
 /*
+ * The host's end of a gateway pod's device, with fastPath alone: the pod's replies go out at once where their
+ * connection came in. There, node_egress translates them.
+ */
+SEC("tcx/ingress")
+int pod_uplink(struct __sk_buff *skb)
+{
+	struct walk *walk = this_walk();
+	struct flow *flow;
+
+	if (!walk || !parse_packet(skb, &walk->packet, AT_NODE) || is_fragment(&walk->packet) ||
+	    is_error(&walk->packet))
+		return TCX_NEXT;
+	flow = find_flow_of_reply(walk);
+	return flow && flow->device ? bpf_redirect_neigh(flow->device, NULL, 0, 0) : TCX_NEXT;
+}
+
+/*
  * Never attached: the command runs it (BPF_PROG_TEST_RUN) to ask just what the datapath would ask. The question comes
  * as packet data; the answer is the return value, 1 for "listens".
  */

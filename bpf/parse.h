@@ -106,7 +106,8 @@ static __always_inline union address v4_mapped(__be32 address)
 
 static __always_inline bool is_v4_mapped(const union address *address)
 {
-	return !address->halves[0] && address->words[2] == bpf_htonl(0xffff);
+	/* In one: each comparison on its own would be one more thing that the verifier knows from here on. */
+	return !(address->halves[0] | (address->words[2] ^ bpf_htonl(0xffff)));
 }
 
 static __always_inline union address v6_address(const struct in6_addr *in6)
@@ -323,7 +324,7 @@ static __always_inline bool parse_packet(struct __sk_buff *skb, struct packet *p
 	}
 
 	if (pkt->later_fragment)
-		return true;
+		return pkt->l4 <= skb->len;
 	if (pkt->protocol == IPPROTO_TCP)
 		return parse_tcp(skb, pkt);
 	if (pkt->protocol == IPPROTO_UDP)

@@ -33,7 +33,8 @@ static __always_inline __u64 forget(__u64 number)
 
 /*
  * The place of the pod that takes the connection of `client` (a number that is the client's own, as random as may be),
- * or MAX_BACKENDS where none listens.
+ * or MAX_BACKENDS where none listens. `may_ask`: in another namespace than the host's the ids of namespaces mean
+ * something else, so that nobody can be asked there, and what was last seen counts.
  *
  * It is the one with the highest rank among those that listen. Whoever has settled stands above whoever hasn't; among
  * the settled, `newest` ranks by youth, and `spread` by rendezvous hashing (Thaler, Ravishankar 1998), so that a pod
@@ -42,7 +43,7 @@ static __always_inline __u64 forget(__u64 number)
  * out: a branch here would double what the verifier has to follow.
  */
 static __always_inline __u64 select_backend(void *context, const struct node_port *port, bool v6, __u8 protocol,
-					    __u64 client)
+					    __u64 client, bool may_ask)
 {
 	__u64 settle = port->backends[0].settle_ms * NSEC_PER_MSEC;
 	__u64 spread = -forget(port->backends[0].share == SHARE_SPREAD);
@@ -58,7 +59,9 @@ static __always_inline __u64 select_backend(void *context, const struct node_por
 		rank = (mix(client ^ mix(port->backends[i].pod)) & spread) | (youth & ~spread) | SETTLED;
 		if (rank <= best)
 			continue;
-		answer = forget(ask_backend(context, &port->backends[i], v6, protocol, settle));
+		answer = forget(may_ask ?
+					ask_backend(context, &port->backends[i], forget(v6), forget(protocol), settle) :
+					recall_backend(&port->backends[i], protocol, settle));
 		if (answer == SILENT)
 			continue;
 		if (answer == LISTENS)

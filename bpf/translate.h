@@ -75,22 +75,31 @@ static __always_inline bool still_there(const struct packet *pkt, const struct n
 	return backend && backend->pod == place->pod;
 }
 
-static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pkt, const struct flow_key *key)
+static __always_inline bool is_fragment(const struct packet *pkt)
+{
+	return pkt->first_fragment || pkt->later_fragment;
+}
+
+/* `host_device`: where the pod's device is at hand (fastPath), else 0. Fragments go the usual way. */
+static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pkt, const struct flow_key *key,
+				  __u32 host_device)
 {
 	remember_fragment(pkt);
-	return rewrite(skb, pkt, DESTINATION, &key->backend, key->backend_port) &&
-			       rewrite_port(skb, pkt, SOURCE, key->client_port) ?
-		       TCX_NEXT :
-		       drop(DROP_REWRITE_FAILED);
+	if (!rewrite(skb, pkt, DESTINATION, &key->backend, key->backend_port) ||
+	    !rewrite_port(skb, pkt, SOURCE, key->client_port))
+		return drop(DROP_REWRITE_FAILED);
+	return host_device && !is_fragment(pkt) ? bpf_redirect_peer(host_device, 0) : TCX_NEXT;
 }
 
 /* A packet of a connection that goes on. */
 static __always_inline int forward(struct __sk_buff *skb, const struct walk *walk, const struct flow_key *key,
 				   struct flow *flow)
 {
+	__u32 host_device = flow->host_device;
+
 	track(key, flow, &walk->packet, FROM_CLIENT);
 	count_packet(&walk->node_port, skb, &walk->packet, FROM_CLIENT);
-	return to_pod(skb, &walk->packet, key);
+	return to_pod(skb, &walk->packet, key, host_device);
 }
 
 /* A first packet on a known tuple: a retransmission stays where it was; a new connection chooses anew. */
@@ -152,7 +161,7 @@ __noinline int admit(struct __sk_buff *skb, int known)
 	if (!pkt || !port)
 		return TCX_NEXT;
 	client_port = opens(pkt) ? pkt->source_port : shown_port(walk);
-	chosen = opens(pkt) ? select_backend(skb, port, pkt->v6, pkt->protocol, client_number(pkt)) :
+	chosen = opens(pkt) ? select_backend(skb, port, pkt->v6, pkt->protocol, client_number(pkt), true) :
 			      find_connection(skb, port, pkt, client_port);
 	if (chosen >= MAX_BACKENDS) {
 		if (!opens(pkt) || !is_held(port, &walk->tuple))
@@ -165,9 +174,13 @@ __noinline int admit(struct __sk_buff *skb, int known)
 		return TCX_NEXT;
 
 	make_key(&walk->key, pkt->protocol, &walk->place.address, walk->place.port, &pkt->source, client_port);
-	fill_flow(&walk->flow, skb, pkt, walk->place.pod);
+	fill_flow(&walk->flow, pkt, walk->place.pod);
 	if (!same_address(&walk->node_port.address, &pkt->destination))
 		walk->flow.state |= FLOW_VIA_ANY;
+	if (walk->place.host_device && link_header_length) { /* the pod's device wants a link-layer header */
+		walk->flow.host_device = walk->place.host_device;
+		walk->flow.device = skb->ifindex;
+	}
 	if (!opens(pkt)) {
 		reopen_flow(walk);
 	} else {
@@ -177,7 +190,7 @@ __noinline int admit(struct __sk_buff *skb, int known)
 		count_connection(&walk->node_port, port, walk->place.pod);
 	}
 	count_packet(&walk->node_port, skb, pkt, FROM_CLIENT);
-	return to_pod(skb, pkt, &walk->key);
+	return to_pod(skb, pkt, &walk->key, walk->flow.host_device);
 }
 
 /* In midstream: the entry of a direct connection that is shown under another client port was evicted. */
@@ -190,7 +203,7 @@ static __always_inline int recall_direct(struct __sk_buff *skb, struct walk *wal
 	    !is_connected(connection_state(skb, pkt, walk->key.client_port, &walk->place)))
 		return TCX_NEXT;
 	reopen_flow(walk);
-	return to_pod(skb, pkt, &walk->key);
+	return to_pod(skb, pkt, &walk->key, 0);
 }
 
 /* The flow of a client that uses its port towards this backend through a node port too; or of one that did before. */
@@ -201,7 +214,7 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 
 	if (flow && !(opens(pkt) && is_over(flow, pkt->protocol))) {
 		track(&walk->key, flow, pkt, FROM_CLIENT);
-		return to_pod(skb, pkt, &walk->key);
+		return to_pod(skb, pkt, &walk->key, 0);
 	}
 	if (pkt->later_fragment)
 		return TCX_NEXT;
@@ -209,7 +222,7 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 		delete_flow(&walk->key);
 
 	direct_key(&walk->key, pkt);
-	fill_flow(&walk->flow, skb, pkt, walk->place.pod);
+	fill_flow(&walk->flow, pkt, walk->place.pod);
 	walk->flow.state |= FLOW_DIRECT;
 	if (!opens(pkt))
 		return recall_direct(skb, walk);
@@ -220,7 +233,7 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 	/* No socket tells who sends datagrams directly; so that a later one through a node port can be told apart. */
 	if (taken || pkt->protocol == IPPROTO_UDP)
 		bpf_map_update_elem(&flows_new, &walk->key, &walk->flow, BPF_ANY);
-	return to_pod(skb, pkt, &walk->key);
+	return to_pod(skb, pkt, &walk->key, 0);
 }
 
 /* A packet to a backend's own address. It is left alone, unless its client uses the same port through a node port. */
@@ -250,23 +263,19 @@ __noinline int from_client_directly(struct __sk_buff *skb)
 	return tell_apart(skb, walk, taken);
 }
 
-/* What from_client() doesn't decide at once: first packets, and those without a flow. */
-__noinline int from_new_client(struct __sk_buff *skb)
+/* What from_client() doesn't decide at once: first packets, and those without a flow. `known`: walk->key is a flow's. */
+__noinline int from_new_client(struct __sk_buff *skb, int known)
 {
 	struct walk *walk = this_walk();
 	struct packet *pkt = walk ? &walk->packet : NULL;
-	struct node_port *port;
 	struct flow *flow;
 
 	if (!pkt)
 		return TCX_NEXT;
-	port = bpf_map_lookup_elem(&node_ports, &walk->node_port);
-	if (!port)
-		return TCX_NEXT;
 	if (!is_for_us(pkt))
 		return from_client_directly(skb);
 	sent_tuple(&walk->tuple, pkt);
-	flow = find_flow_of_request(port, pkt, &walk->key) ?: find_clash(walk, pkt, &walk->key);
+	flow = known ? find_flow(&walk->key) : find_clash(walk, pkt, &walk->key);
 	if (flow && stays(skb, walk, flow))
 		return forward(skb, walk, &walk->key, flow);
 	if (pkt->later_fragment)
@@ -294,29 +303,39 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 	}
 	flow = find_flow_of_request(port, pkt, &walk->key);
 	if (!flow || (opens(pkt) && (pkt->protocol == IPPROTO_TCP || is_over(flow, pkt->protocol))))
-		return from_new_client(skb);
+		return from_new_client(skb, flow != NULL);
 	return forward(skb, walk, &walk->key, flow);
+}
+
+/* The flow of a reply, at walk->key. NULL for a direct connection to the pod, or one that is translated elsewhere. */
+static __always_inline struct flow *find_flow_of_reply(struct walk *walk)
+{
+	const struct packet *pkt = &walk->packet;
+	struct backend *backend;
+	struct flow *flow;
+
+	if (!(uses_of(pkt->protocol, pkt->source_port) & PORT_OF_BACKEND))
+		return NULL;
+	backend = find_backend(&pkt->source, pkt->source_port, pkt->protocol);
+	if (!backend)
+		return NULL; /* not from an exposed port of a pod */
+	reply_key(&walk->key, pkt);
+	flow = find_flow(&walk->key);
+	return flow && flow->pod == backend->pod && is_at(flow, pkt->scope) ? flow : NULL;
 }
 
 static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 {
 	struct packet *pkt = &walk->packet;
 	struct flow *flow = &walk->flow;
-	struct backend *backend;
 	struct flow *found;
 
 	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
-	if (!(uses_of(pkt->protocol, pkt->source_port) & PORT_OF_BACKEND))
+	found = find_flow_of_reply(walk);
+	if (!found)
 		return TCX_NEXT;
-	backend = find_backend(&pkt->source, pkt->source_port, pkt->protocol);
-	if (!backend)
-		return TCX_NEXT; /* not from an exposed port of a pod */
-	reply_key(&walk->key, pkt);
-	found = find_flow(&walk->key);
-	if (!found || found->pod != backend->pod || !!(found->state & FLOW_AT_POD) != (pkt->scope == AT_POD))
-		return TCX_NEXT; /* a direct connection to the pod, or one that is translated elsewhere */
 
 	*flow = *found;
 	track(&walk->key, found, pkt, FROM_POD);

@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/annotation.hpp"
 
+#include "sallyport/duration.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/names.hpp"
 
 #include <algorithm>
 #include <array>
 #include <tuple>
+#include <utility>
 
 namespace sallyport {
 namespace {
@@ -17,16 +19,28 @@ constexpr std::array<std::string_view, 5> known_keys = {
     "sallyport.dev/expose", "sallyport.dev/remap", "sallyport.dev/share", "sallyport.dev/settle", "sallyport.dev/hold",
 };
 constexpr std::string_view blanks = " \t\r\n";  // a YAML block ends in a newline
-constexpr std::string_view item_form = "[hostIP:]hostPort:containerPort[/tcp|udp]";
+
+/// `expose` and `remap` are lists of the same kind.
+struct ListForm
+{
+    std::string_view key;
+    std::string_view item;   ///< what to write
+    std::string_view claim;  ///< what no two items may have in common
+    bool takes_address = false;
+};
+constexpr ListForm expose_form{"sallyport.dev/expose", "[hostIP:]hostPort:containerPort[/tcp|udp]",
+                               "has the same node port as ", true};
+constexpr ListForm remap_form{"sallyport.dev/remap", "podPort:containerPort[/tcp|udp]", "remaps the same port as "};
 
 [[noreturn]] void refuse(std::string_view key, const std::string& reason)
 {
     throw Error(Code::bad_annotation, "annotation " + std::string(key) + ": " + reason);
 }
 
-/// One item of `expose` and where it stands, both for people: counted from 1.
+/// One item of a list and where it stands, both for people: counted from 1.
 struct Item
 {
+    const ListForm* form = nullptr;
     std::string_view text;
     std::size_t number = 0;
     std::size_t column = 0;  ///< in bytes
@@ -35,23 +49,28 @@ struct Item
 
     [[noreturn]] void refuse(const std::string& reason) const
     {
-        sallyport::refuse("sallyport.dev/expose", place() + " (column " + std::to_string(column) + "): " + reason);
+        sallyport::refuse(form->key, place() + " (column " + std::to_string(column) + "): " + reason);
     }
 };
 
-std::vector<Item> split(std::string_view value)
+[[noreturn]] void refuse_number(std::string_view keys, std::size_t count)
+{
+    refuse(keys,
+           "has " + std::to_string(count) + " items; a pod may have at most " + std::to_string(max_exposures_of_a_pod));
+}
+
+std::vector<Item> split(const ListForm& form, std::string_view value)
 {
     const auto count = static_cast<std::size_t>(std::count(value.begin(), value.end(), ',')) + 1;
     if (count > max_exposures_of_a_pod)
-        refuse("sallyport.dev/expose", "has " + std::to_string(count) + " items; a pod may have at most " +
-                                           std::to_string(max_exposures_of_a_pod));
+        refuse_number(form.key, count);
     std::vector<Item> items;
     for (std::size_t start = 0; items.size() < count;) {
         const std::size_t comma = std::min(value.find(',', start), value.size());
         const std::size_t first = std::min(value.find_first_not_of(blanks, start), comma);
         const std::size_t last = std::max(value.find_last_not_of(blanks, comma == 0 ? 0 : comma - 1) + 1, first);
         const bool empty = first == comma;
-        items.push_back({empty ? "" : value.substr(first, last - first), items.size() + 1, first + 1});
+        items.push_back({&form, empty ? "" : value.substr(first, last - first), items.size() + 1, first + 1});
         start = comma + 1;
     }
     return items;
@@ -72,6 +91,9 @@ std::optional<Address> take_host_address(const Item& item, std::string_view& res
     const auto colons = std::count(rest.begin(), rest.end(), ':');
     if (!bracketed && colons < 2)
         return std::nullopt;
+    if (!item.form->takes_address)
+        item.refuse("has an address, or one number too many: a remap is at the pod's own; write " +
+                    std::string(item.form->item));
     if (!bracketed && colons > 2)
         item.refuse("an IPv6 address must stand in brackets, as in [2001:db8::1]:80:9080");
 
@@ -79,7 +101,7 @@ std::optional<Address> take_host_address(const Item& item, std::string_view& res
     const std::size_t end = rest.find(bracketed ? ']' : ':');
     const std::size_t colon = bracketed ? end + 1 : end;
     if (end == std::string_view::npos || colon >= rest.size() || rest[colon] != ':')
-        item.refuse("after the address in brackets, expected \"]:\"; write " + std::string(item_form));
+        item.refuse("after the address in brackets, expected \"]:\"; write " + std::string(item.form->item));
     const std::string_view text = rest.substr(start, end - start);
     const auto address = Address::parse(text);
     if (!address || bracketed != (text.find(':') != std::string_view::npos))
@@ -91,7 +113,7 @@ std::optional<Address> take_host_address(const Item& item, std::string_view& res
 Wish read_item(const Item& item)
 {
     if (item.text.empty())
-        item.refuse("is empty; write " + std::string(item_form) + " or remove the comma");
+        item.refuse("is empty; write " + std::string(item.form->item) + " or remove the comma");
     Wish wish;
     wish.text = item.text;
     std::string_view rest = item.text;
@@ -106,27 +128,75 @@ Wish read_item(const Item& item)
     wish.host_address = take_host_address(item, rest);
     const std::size_t colon = rest.find(':');
     if (colon == std::string_view::npos)
-        item.refuse("has no container port; write " + std::string(item_form) + ", such as 80:9080");
+        item.refuse("has no container port; write " + std::string(item.form->item) + ", such as 80:9080");
     wish.host_port = HostPort{read_port(item, rest.substr(0, colon))};
     wish.pod_port = PodPort{read_port(item, rest.substr(colon + 1))};
     return wish;
 }
 
-std::vector<Wish> read_expose(std::string_view value)
+struct ItemWish
+{
+    Item item;
+    Wish wish;
+};
+
+std::vector<ItemWish> read_list(const ListForm& form, std::string_view value)
 {
     if (value.find_first_not_of(blanks) == std::string_view::npos)
-        refuse("sallyport.dev/expose", "is empty; write " + std::string(item_form) + ", such as 80:9080, or remove it");
+        refuse(form.key, "is empty; write " + std::string(form.item) + ", such as 80:9080, or remove it");
     using Claim = std::tuple<std::optional<Address>, HostPort, Protocol>;
     std::map<Claim, Item> claims;
-    std::vector<Wish> wishes;
-    for (const Item& item : split(value)) {
-        wishes.push_back(read_item(item));
-        const Wish& wish = wishes.back();
+    std::vector<ItemWish> list;
+    for (const Item& item : split(form, value)) {
+        list.push_back({item, read_item(item)});
+        const Wish& wish = list.back().wish;
         const auto [earlier, is_new] = claims.try_emplace({wish.host_address, wish.host_port, wish.protocol}, item);
         if (!is_new)
-            item.refuse("has the same node port as " + earlier->second.place() + "; remove one of them");
+            item.refuse(std::string(form.claim) + earlier->second.place() + "; remove one of them");
     }
+    return list;
+}
+
+/// One translation, and then the listener: what a remap leads to isn't remapped again.
+void refuse_chains(const std::vector<ItemWish>& remaps)
+{
+    std::map<std::pair<std::uint16_t, Protocol>, Item> remapped;
+    for (const auto& [item, wish] : remaps) {
+        if (number(wish.host_port) == number(wish.pod_port))
+            item.refuse("leads from port " + std::to_string(number(wish.pod_port)) +
+                        " to itself; write the port where the pod listens, or remove the item");
+        remapped.emplace(std::pair(number(wish.host_port), wish.protocol), item);
+    }
+    for (const auto& [item, wish] : remaps)
+        if (const auto other = remapped.find({number(wish.pod_port), wish.protocol}); other != remapped.end())
+            item.refuse("leads to port " + std::to_string(number(wish.pod_port)) + ", which " + other->second.place() +
+                        " remaps; write the port where the pod listens");
+}
+
+std::vector<Wish> wishes_of(std::vector<ItemWish> list)
+{
+    std::vector<Wish> wishes;
+    for (ItemWish& entry : list)
+        wishes.push_back(std::move(entry.wish));
     return wishes;
+}
+
+std::vector<Wish> read_remap(std::string_view value)
+{
+    std::vector<ItemWish> remaps = read_list(remap_form, value);
+    refuse_chains(remaps);
+    return wishes_of(std::move(remaps));
+}
+
+std::chrono::milliseconds read_wait(const std::string& key, const std::string& value)
+{
+    const std::string advice = "; write 0s to " + to_string(longest_wait) + ", a whole number of ms, s or m";
+    const auto duration = parse_duration(value);
+    if (!duration)
+        refuse(key, (value.empty() ? "an empty text" : in_quotes(value)) + " isn't a duration" + advice);
+    if (*duration > longest_wait)
+        refuse(key, in_quotes(value) + " is too long" + advice);
+    return *duration;
 }
 
 Share read_share(const std::string& value)
@@ -139,18 +209,19 @@ Share read_share(const std::string& value)
 
 void read(const std::string& key, const std::string& value, Wishes& wishes)
 {
-    const std::string not_served = in_quotes(value) + " isn't served by this version of Sallyport; remove ";
-    if (key == "sallyport.dev/expose")
-        wishes.expose = read_expose(value);
+    if (key == expose_form.key)
+        wishes.expose = wishes_of(read_list(expose_form, value));
+    else if (key == remap_form.key)
+        wishes.remap = read_remap(value);
     else if (key == "sallyport.dev/share")
-        wishes.share = read_share(value);
-    else if (key == "sallyport.dev/remap")
-        refuse(key, not_served + "the annotation");
-    else if (key != "sallyport.dev/settle" && key != "sallyport.dev/hold")
+        wishes.sharing.share = read_share(value);
+    else if (key == "sallyport.dev/settle")
+        wishes.sharing.settle = read_wait(key, value);
+    else if (key == "sallyport.dev/hold")
+        wishes.sharing.hold = read_wait(key, value);
+    else
         throw Error(Code::bad_annotation,
                     "annotation " + in_quotes(key) + " isn't one of Sallyport's; " + advice_for(key, known_keys));
-    else if (value != "0s" && value != "0")
-        refuse(key, not_served + "it or write 0s");
 }
 
 Wish wish_of(const PortMapping& mapping)
@@ -170,6 +241,8 @@ Wishes parse_wishes(const std::map<std::string, std::string>& annotations,
     for (const auto& [key, value] : annotations)
         if (key.starts_with(key_prefix))
             read(key, value, wishes);
+    if (wishes.expose.size() + wishes.remap.size() > max_exposures_of_a_pod)
+        refuse_number("sallyport.dev/expose with sallyport.dev/remap", wishes.expose.size() + wishes.remap.size());
     for (const PortMapping& mapping : port_mappings)
         wishes.port_mappings.push_back(wish_of(mapping));
     return wishes;

@@ -1,59 +1,20 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// What changes the tables; bindings_view.cpp reads them.
 #include "sallyport/bindings.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/records.hpp"
 #include "sallyport/wire.hpp"
 
 #include <algorithm>
-#include <map>
-#include <span>
 
 namespace sallyport {
 
 namespace {
 
 constexpr __u32 the_meta = 0;
-
-template <std::size_t size>
-void store_text(char (&field)[size], const std::string& text, const char* what)
-{
-    if (text.size() >= size)
-        throw Error(Code::invalid_environment, std::string(what) + " \"" + text.substr(0, 40) +
-                                                   "...\" is longer than the " + std::to_string(size - 1) +
-                                                   " bytes that an owner record holds");
-    text.copy(field, text.size());
-}
-
-abi::pod owner_record(const Binding& binding, std::uint64_t generation)
-{
-    abi::pod record{};
-    record.id = generation;
-    record.netns_device = binding.netns_identity.device;
-    record.netns_inode = binding.netns_identity.inode;
-    record.netns = binding.netns_id;
-    record.exposures = static_cast<__u32>(binding.exposures.size());
-    record.share = binding.share == Share::spread ? abi::SHARE_SPREAD : abi::SHARE_NEWEST;
-    store_text(record.netns_path, binding.pod.netns, "the namespace's path");
-    store_text(record.network, binding.pod.network, "the network's name");
-    store_text(record.pod_namespace, binding.pod.pod_namespace, "the pod's namespace");
-    store_text(record.pod_name, binding.pod.pod_name, "the pod's name");
-    return record;
-}
-
-BoundPod bound_pod(const abi::pod_key& key, const abi::pod& record)
-{
-    BoundPod pod;
-    pod.id = from_wire(key);
-    pod.generation = record.id;
-    pod.network = record.network;
-    pod.pod_namespace = record.pod_namespace;
-    pod.pod_name = record.pod_name;
-    pod.netns = record.netns_path;
-    pod.netns_identity = {record.netns_device, record.netns_inode};
-    pod.netns_id = record.netns;
-    return pod;
-}
 
 abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index)
 {
@@ -63,48 +24,48 @@ abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index)
     return key;
 }
 
-abi::backend backend_entry(const abi::pod_exposure& exposure, const abi::pod& record)
+bool is_exact(const NodePort& node_port)
 {
-    abi::backend backend{};
-    backend.pod = record.id;
-    backend.netns = record.netns;
-    backend.listener = exposure.backend.port;
-    return backend;
+    return node_port.scope == Scope::node && !node_port.address.is_any();
 }
 
-abi::node_port_backend place_of(const abi::pod_exposure& exposure, const abi::pod& record)
+bool has_pod(const abi::node_port& entry, std::uint64_t generation)
 {
-    abi::node_port_backend place{};
-    place.address = exposure.backend.address;
-    place.pod = record.id;
-    place.netns = record.netns;
-    place.port = exposure.backend.port;
-    place.listener = exposure.backend.port;
-    place.share = static_cast<__u8>(record.share);
-    return place;
-}
-
-std::span<abi::node_port_backend> places(abi::node_port& node_port)
-{
-    return {node_port.backends, std::min<std::size_t>(node_port.count, abi::MAX_BACKENDS)};
-}
-
-/// Runs the step; what it throws is noted, and the teardown goes on.
-template <typename Step>
-void attempt(std::vector<std::string>& failures, Step&& step)
-{
-    try {
-        step();
-    } catch (const Error& error) {
-        failures.emplace_back(error.what());
-    }
+    const auto held = places(entry);
+    return std::any_of(held.begin(), held.end(), [&](const auto& place) { return place.pod == generation; });
 }
 
 }  // namespace
 
-std::string BoundPod::pod() const
+/// What went wrong in a removal, which goes on all the same.
+class Bindings::Failures
 {
-    return pod_name.empty() ? id.container_id : pod_namespace + "/" + pod_name;
+public:
+    template <typename Step>
+    void attempt(Step&& step)
+    {
+        try {
+            step();
+        } catch (const Error& error) {
+            list_ += (list_.empty() ? "" : "; ") + std::string(error.what());
+        }
+    }
+
+    bool empty() const { return list_.empty(); }
+
+    void raise(const std::string& action) const
+    {
+        if (!empty())
+            throw Error(Code::io_failure, action + ": " + list_);
+    }
+
+private:
+    std::string list_;
+};
+
+std::uint64_t Bindings::next_generation() const
+{
+    return tables_.meta.find(the_meta).value_or(abi::meta{}).last_pod + 1;
 }
 
 void Bindings::bind(const Binding& binding)
@@ -113,136 +74,240 @@ void Bindings::bind(const Binding& binding)
     if (!key)
         throw Error(Code::invalid_environment, "container id \"" + binding.pod.id.container_id.substr(0, 40) +
                                                    "...\" is longer than an owner record holds");
-    abi::meta meta = tables_.meta.find(the_meta).value_or(abi::meta{});
-    const std::uint64_t generation = meta.last_pod + 1;
+    const std::uint64_t generation = meta().last_pod + 1;
     const abi::pod record = owner_record(binding, generation);  // throws before anything is changed
+    refuse_full(binding);
 
-    const auto mine = find_pod(binding.pod.id);
-    for (const Exposure& exposure : binding.exposures) {
-        auto taken = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
-        const auto held = places(taken);
-        const bool replaces =
-            std::any_of(held.begin(), held.end(), [&](const auto& place) { return mine && place.pod == mine->id; });
-        if (taken.count >= abi::MAX_BACKENDS && !replaces)
-            throw Error(Code::port_taken, "node port " + exposure.node_port.to_string() + " has " +
-                                              std::to_string(taken.count) +
-                                              " pods already, the most that can share one; remove some of them first");
-    }
-
-    unbind(binding.pod.id);
-    meta.last_pod = generation;
-    tables_.meta.put(the_meta, meta);
+    remove(binding.pod.id, Departure::undone);
+    abi::meta given = meta();
+    given.last_pod = generation;
+    tables_.meta.put(the_meta, given);
     try {
         write(*key, record, binding);
     } catch (const Error&) {
-        unbind(binding.pod.id);
+        remove(binding.pod.id, Departure::undone);
         throw;
+    }
+}
+
+void Bindings::refuse_full(const Binding& binding) const
+{
+    const auto mine = find_pod(binding.pod.id);
+    for (const Exposure& exposure : binding.exposures) {
+        const auto entry = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
+        if (entry.count >= abi::MAX_BACKENDS && !(mine && has_pod(entry, mine->id)))
+            throw Error(Code::port_taken, "node port " + exposure.node_port.to_string() + " has " +
+                                              std::to_string(entry.count) +
+                                              " pods already, the most that can share one; remove some of them first");
     }
 }
 
 void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Binding& binding)
 {
+    const Listeners listeners(binding.exposures);
     tables_.pods.put(key, record);
-    for (__u32 i = 0; i < record.exposures; i++) {
-        const Exposure& exposure = binding.exposures[i];
-        tables_.pod_exposures.put(exposure_key(record.id, i), {to_wire(exposure.node_port), to_wire(exposure.backend)});
+    for (__u32 i = 0; i < record.exposures; i++)
+        tables_.pod_exposures.put(exposure_key(record.id, i), exposure_record(binding.exposures[i]));
+    for (const Exposure& exposure : binding.exposures) {
+        tables_.backends.put(to_wire(exposure.backend), backend_record(exposure, record, listeners));
+        uses_.add(use_of(exposure.backend));
     }
-    for (const Exposure& exposure : binding.exposures)
-        tables_.backends.put(to_wire(exposure.backend),
-                             backend_entry({to_wire(exposure.node_port), to_wire(exposure.backend)}, record));
-    for (const Exposure& exposure : binding.exposures)
-        claim({to_wire(exposure.node_port), to_wire(exposure.backend)}, record);
+    for (const Exposure& exposure : binding.exposures) {
+        uses_.add(use_of(exposure.node_port));
+        claim(exposure.node_port, place_record(exposure, record, listeners));
+    }
 }
 
-void Bindings::claim(const abi::pod_exposure& exposure, const abi::pod& record)
+/// A vacant node port goes on with its counters. How long it waits stays noted, for the case that this ADD fails.
+void Bindings::claim(const NodePort& node_port, const abi::node_port_backend& place)
 {
-    if (!tables_.traffic.find(exposure.node_port))
-        tables_.traffic.put(exposure.node_port, {});
+    const abi::endpoint key = to_wire(node_port);
+    if (!tables_.traffic.find(key))
+        tables_.traffic.put(key, {});
 
-    abi::node_port entry = tables_.node_ports.find(exposure.node_port).value_or(abi::node_port{});
+    abi::node_port entry = tables_.node_ports.find(key).value_or(abi::node_port{});
     if (entry.count >= abi::MAX_BACKENDS)
         return;  // bind() has refused already; in repair() the pod must go without
     entry.count++;
     const auto held = places(entry);
     const auto younger_end =
-        std::find_if(held.begin(), held.end() - 1, [&](const auto& place) { return place.pod < record.id; });
+        std::find_if(held.begin(), held.end() - 1, [&](const auto& other) { return other.pod < place.pod; });
     std::move_backward(younger_end, held.end() - 1, held.end());
-    *younger_end = place_of(exposure, record);
-    tables_.node_ports.put(exposure.node_port, entry);
+    *younger_end = place;
+    tables_.node_ports.put(key, entry);
 }
 
-void Bindings::release(const abi::endpoint& node_port, const std::function<bool(const abi::node_port_backend&)>& goes)
+/// Takes the places away that go. True where no pod is left and none is waited for: the node port is over, and harmless
+/// until end() removes it.
+bool Bindings::release(const NodePort& node_port, Departure how,
+                       const std::function<bool(const abi::node_port_backend&)>& goes)
 {
-    abi::node_port entry = tables_.node_ports.find(node_port).value_or(abi::node_port{});
+    const abi::endpoint key = to_wire(node_port);
+    const auto found = tables_.node_ports.find(key);
+    if (!found)
+        return true;  // a killed command may have left the rest of it
+
+    abi::node_port entry = *found;
     const auto held = places(entry);
     const auto rest = std::remove_if(held.begin(), held.end(), goes);
-    const auto count = static_cast<__u32>(rest - held.begin());
-    if (count == 0) {
-        tables_.node_ports.erase(node_port);
-        tables_.traffic.erase(node_port);  // also where a killed command left it alone
-    } else if (count < entry.count) {
-        std::fill(rest, held.end(), abi::node_port_backend{});
-        entry.count = count;
-        tables_.node_ports.put(node_port, entry);
+    if (rest == held.end())
+        return entry.count == 0 && !waits(entry);
+    std::fill(rest, held.end(), abi::node_port_backend{});
+    entry.count = static_cast<__u32>(rest - held.begin());
+    if (entry.count == 0) {
+        abi::node_port_backend& last = entry.backends[0];  // no pod's place any more, but `status` shows its wishes
+        last.share = found->backends[0].share;
+        last.settle_ms = found->backends[0].settle_ms;
+        last.hold_ms = found->backends[0].hold_ms;
+        const bool holds = node_port.scope == Scope::node && last.hold_ms > 0;
+        if (how == Departure::gone)
+            entry.vacant_until = holds ? monotonic_ns(now_() + std::chrono::milliseconds(last.hold_ms)) : 0;
+        if (waits(entry))
+            note_waiting(true);
     }
+    tables_.node_ports.put(key, entry);
+    return entry.count == 0 && !waits(entry);
+}
+
+abi::meta Bindings::meta() const
+{
+    return tables_.meta.find(the_meta).value_or(abi::meta{});
+}
+
+void Bindings::note_waiting(bool some_may)
+{
+    abi::meta noted = meta();
+    noted.waiting = some_may ? 1 : 0;
+    tables_.meta.put(the_meta, noted);
+}
+
+bool Bindings::waits(const abi::node_port& entry) const
+{
+    return entry.count == 0 && entry.vacant_until > monotonic_ns(now_());
+}
+
+/// The entry goes last: whoever is killed before leaves one that forget_expired() finds.
+void Bindings::end(const std::vector<NodePort>& over, Failures& failures)
+{
+    std::optional<std::set<PortUse>> exact;  // nullopt: unknown, so their bits stay
+    if (std::any_of(over.begin(), over.end(), is_exact))
+        failures.attempt([&] { exact = exact_uses(); });
+    for (const NodePort& node_port : over)
+        failures.attempt([&] {
+            const PortUse use = use_of(node_port);
+            const bool shared = is_exact(node_port) && (!exact || exact->contains(use));
+            tables_.traffic.erase(to_wire(node_port));
+            if (node_port.scope == Scope::node && !shared)
+                uses_.remove(use);
+            tables_.node_ports.erase(to_wire(node_port));
+        });
+}
+
+/// A bit for exact addresses is shared by all of the port's: these are in use.
+std::set<PortUse> Bindings::exact_uses() const
+{
+    std::set<PortUse> uses;
+    for (const auto& [key, entry] : tables_.node_ports.all())
+        if (const NodePort node_port = node_port_from_wire(key);
+            is_exact(node_port) && (entry.count > 0 || waits(entry)))
+            uses.insert(use_of(node_port));
+    return uses;
 }
 
 bool Bindings::unbind(const AttachmentId& id)
+{
+    return remove(id, Departure::gone);
+}
+
+bool Bindings::remove(const AttachmentId& id, Departure how)
 {
     const auto record = find_pod(id);
     if (!record)
         return false;
 
-    std::vector<abi::pod_exposure> exposures;
-    std::vector<std::string> failures;
+    Failures failures;
+    std::vector<Exposure> exposures;
     for (__u32 i = 0; i < record->exposures; i++)
-        attempt(failures, [&] {
+        failures.attempt([&] {
             if (const auto exposure = tables_.pod_exposures.find(exposure_key(record->id, i)))
-                exposures.push_back(*exposure);
+                exposures.push_back(exposure_from(*exposure));
         });
-    for (const abi::pod_exposure& exposure : exposures)
-        attempt(failures,
-                [&] { release(exposure.node_port, [&](const auto& place) { return place.pod == record->id; }); });
-    for (const abi::pod_exposure& exposure : exposures)
-        attempt(failures, [&] {
-            const auto backend = tables_.backends.find(exposure.backend);
+    std::vector<NodePort> over;
+    for (const Exposure& exposure : exposures)
+        failures.attempt([&] {
+            if (release(exposure.node_port, how, [&](const auto& place) { return place.pod == record->id; }))
+                over.push_back(exposure.node_port);
+        });
+    end(over, failures);
+    for (const Exposure& exposure : exposures)
+        failures.attempt([&] {
+            const auto backend = tables_.backends.find(to_wire(exposure.backend));
             if (backend && backend->pod == record->id)
-                tables_.backends.erase(exposure.backend);
+                tables_.backends.erase(to_wire(exposure.backend));
         });
     for (__u32 i = 0; i < record->exposures; i++)
-        attempt(failures, [&] { tables_.pod_exposures.erase(exposure_key(record->id, i)); });
+        failures.attempt([&] { tables_.pod_exposures.erase(exposure_key(record->id, i)); });
     if (failures.empty())
-        attempt(failures, [&] { tables_.pods.erase(*to_wire(id)); });
-    if (failures.empty())
-        return true;
-
-    std::string list;
-    for (const std::string& failure : failures)
-        list += (list.empty() ? "" : "; ") + failure;
-    throw Error(Code::io_failure, "remove what container " + id.container_id + " held: " + list);
+        failures.attempt([&] { tables_.pods.erase(*to_wire(id)); });
+    failures.raise("remove what container " + id.container_id + " held");
+    return true;
 }
 
-std::vector<abi::pod_exposure> Bindings::listed_exposures(const abi::pod& record) const
+void Bindings::forget_expired()
 {
-    std::vector<abi::pod_exposure> exposures;
-    for (__u32 i = 0; i < record.exposures; i++)
-        if (const auto exposure = tables_.pod_exposures.find(exposure_key(record.id, i)))
-            exposures.push_back(*exposure);
-    return exposures;
+    if (meta().waiting == 0)
+        return;  // or each ADD would read all node ports, and take the longer the more there are
+    std::vector<NodePort> over;
+    bool some_wait = false;
+    for (const auto& [key, entry] : tables_.node_ports.all()) {
+        if (entry.count == 0 && !waits(entry))
+            over.push_back(node_port_from_wire(key));
+        some_wait = some_wait || waits(entry);
+    }
+    Failures failures;
+    end(over, failures);
+    failures.raise("remove node ports that waited for a pod");
+    if (!some_wait)
+        note_waiting(false);
 }
 
 void Bindings::repair()
 {
-    abi::meta meta = tables_.meta.find(the_meta).value_or(abi::meta{});
-    std::map<std::uint64_t, abi::pod> whole;  // oldest first
+    const std::map<std::uint64_t, abi::pod> whole = drop_ownerless();
+    const auto entries = tables_.node_ports.all();
+    for (const auto& [key, traffic] : tables_.traffic.all())
+        if (!tables_.node_ports.find(key))
+            tables_.traffic.erase(key);
+    if (whole.empty() && entries.empty())
+        return;  // a node without gateways doesn't pay for reading all of port_uses
+
+    std::set<PortUse> uses;
+    for (const auto& [key, entry] : entries)
+        uses.insert(use_of(node_port_from_wire(key)));
+    for (const auto& [generation, record] : whole)
+        for (const Exposure& exposure : listed_exposures(record)) {
+            uses.insert(use_of(exposure.node_port));
+            uses.insert(use_of(exposure.backend));
+        }
+    uses_.replace_all(uses);
+    for (const auto& [generation, record] : whole)
+        restore(record);
+}
+
+/// Removes what has no whole owner record; returns those that are whole, oldest first.
+std::map<std::uint64_t, abi::pod> Bindings::drop_ownerless()
+{
+    abi::meta known = meta();
+    known.waiting = 1;  // forget_expired() will find out
+    std::map<std::uint64_t, abi::pod> whole;
     for (const auto& [key, record] : tables_.pods.all()) {
-        meta.last_pod = std::max(meta.last_pod, record.id);
+        known.last_pod = std::max(known.last_pod, record.id);
         if (listed_exposures(record).size() == record.exposures)
             whole.emplace(record.id, record);
         else
             tables_.pods.erase(key);
     }
-    tables_.meta.put(the_meta, meta);
+    tables_.meta.put(the_meta, known);
 
     for (const auto& [key, exposure] : tables_.pod_exposures.all())
         if (!whole.contains(key.pod))
@@ -250,97 +315,47 @@ void Bindings::repair()
     for (const auto& [key, backend] : tables_.backends.all())
         if (!whole.contains(backend.pod))
             tables_.backends.erase(key);
+    std::vector<NodePort> over;
     for (const auto& [key, entry] : tables_.node_ports.all())
-        release(key, [&](const auto& place) { return !whole.contains(place.pod); });
-    for (const auto& [generation, record] : whole)
-        for (const abi::pod_exposure& exposure : listed_exposures(record)) {
-            if (!tables_.backends.find(exposure.backend))
-                tables_.backends.put(exposure.backend, backend_entry(exposure, record));
-            release(exposure.node_port, [&](const auto& place) { return place.pod == record.id; });
-            claim(exposure, record);
-        }
+        if (release(node_port_from_wire(key), Departure::undone,
+                    [&](const auto& place) { return !whole.contains(place.pod); }))
+            over.push_back(node_port_from_wire(key));
+    Failures failures;
+    end(over, failures);
+    failures.raise("remove node ports without a pod");
+    return whole;
+}
+
+/// What the pod has already stays as it is: it may have been listening for a while.
+void Bindings::restore(const abi::pod& record)
+{
+    const std::vector<Exposure> exposures = listed_exposures(record);
+    const Listeners listeners(exposures);
+    for (const Exposure& exposure : exposures) {
+        const auto backend = tables_.backends.find(to_wire(exposure.backend));
+        if (!backend || backend->pod < record.id)
+            tables_.backends.put(to_wire(exposure.backend), backend_record(exposure, record, listeners));
+        const auto entry = tables_.node_ports.find(to_wire(exposure.node_port));
+        if (!entry || !has_pod(*entry, record.id))
+            claim(exposure.node_port, place_record(exposure, record, listeners));
+        else if (!tables_.traffic.find(to_wire(exposure.node_port)))
+            tables_.traffic.put(to_wire(exposure.node_port), {});
+    }
+}
+
+std::vector<Exposure> Bindings::listed_exposures(const abi::pod& record) const
+{
+    std::vector<Exposure> exposures;
+    for (__u32 i = 0; i < record.exposures; i++)
+        if (const auto exposure = tables_.pod_exposures.find(exposure_key(record.id, i)))
+            exposures.push_back(exposure_from(*exposure));
+    return exposures;
 }
 
 std::optional<abi::pod> Bindings::find_pod(const AttachmentId& id) const
 {
     const auto key = to_wire(id);
     return key ? tables_.pods.find(*key) : std::nullopt;
-}
-
-bool Bindings::knows(const AttachmentId& id) const
-{
-    return find_pod(id).has_value();
-}
-
-std::vector<BoundPod> Bindings::pods() const
-{
-    std::vector<BoundPod> pods;
-    for (const auto& [key, record] : tables_.pods.all())
-        pods.push_back(bound_pod(key, record));
-    return pods;
-}
-
-std::vector<NodePortEntry> Bindings::node_ports() const
-{
-    std::vector<NodePortEntry> entries;
-    for (auto& [key, value] : tables_.node_ports.all()) {
-        NodePortEntry entry{
-            node_port_from_wire(key), value.backends[0].share == abi::SHARE_SPREAD ? Share::spread : Share::newest, {}};
-        abi::node_port copy = value;
-        for (const abi::node_port_backend& place : places(copy)) {
-            abi::endpoint endpoint{};
-            endpoint.address = place.address;
-            endpoint.port = place.port;
-            endpoint.protocol = key.protocol;
-            entry.backends.push_back({place.pod, place.netns, backend_from_wire(endpoint)});
-        }
-        entries.push_back(std::move(entry));
-    }
-    std::sort(entries.begin(), entries.end(),
-              [](const NodePortEntry& a, const NodePortEntry& b) { return a.node_port < b.node_port; });
-    return entries;
-}
-
-std::vector<Exposure> Bindings::exposures_of(const AttachmentId& id) const
-{
-    std::vector<Exposure> exposures;
-    const auto record = find_pod(id);
-    if (record)
-        for (const abi::pod_exposure& exposure : listed_exposures(*record))
-            exposures.push_back({node_port_from_wire(exposure.node_port), backend_from_wire(exposure.backend)});
-    return exposures;
-}
-
-std::vector<std::string> Bindings::missing_of(const AttachmentId& id) const
-{
-    const auto record = find_pod(id);
-    if (!record)
-        return {"the owner record"};
-
-    std::vector<std::string> missing;
-    for (const Exposure& exposure : exposures_of(id)) {
-        const auto backend = tables_.backends.find(to_wire(exposure.backend));
-        if (!backend || backend->pod != record->id)
-            missing.push_back("backend " + exposure.backend.to_string());
-        auto entry = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
-        const auto held = places(entry);
-        if (std::none_of(held.begin(), held.end(), [&](const auto& place) { return place.pod == record->id; }))
-            missing.push_back("node port " + exposure.node_port.to_string());
-    }
-    return missing;
-}
-
-std::vector<Holder> Bindings::holders_outside(const std::string& pod_namespace) const
-{
-    std::vector<Holder> holders;
-    for (const auto& [key, record] : tables_.pods.all()) {
-        if (record.pod_namespace == pod_namespace)
-            continue;
-        const BoundPod pod = bound_pod(key, record);
-        for (const abi::pod_exposure& exposure : listed_exposures(record))
-            holders.push_back({node_port_from_wire(exposure.node_port), pod.id, pod.pod_namespace, pod.pod()});
-    }
-    return holders;
 }
 
 }  // namespace sallyport

@@ -57,16 +57,18 @@ void refuse_host_processes(const std::vector<Exposure>& wanted)
                                       " of the node; stop it, choose another port, or set `reservePorts` to false");
 }
 
-void log_vanished(const std::vector<BoundPod>& pods)
+/// What others have left behind: pods that went without DEL, and node ports that waited in vain for another pod.
+void forget_the_past(Bindings& bindings)
 {
-    for (const BoundPod& pod : pods)
+    for (const BoundPod& pod : forget_vanished_pods(bindings))
         log_warning("pod " + pod.pod() + " vanished without DEL: removed what it held");
+    bindings.forget_expired();
 }
 
 /// After a removal: on a node without gateway pods nothing of ours stays in the kernel.
 void tidy_up(const Paths& paths)
 {
-    if (!Datapath::holds_pods(paths))
+    if (!Datapath::in_use(paths))
         Datapath::remove(paths);
 }
 
@@ -96,7 +98,8 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     }
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
-        log_vanished(forget_vanished_pods(datapath->bindings()));
+        forget_the_past(datapath->bindings());
+        datapath->forget_unbound_pod_hooks();
         follow_addresses(*datapath);
     }
     tidy_up(config.paths);
@@ -122,20 +125,29 @@ std::string add(const Request& request)
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
-    const std::vector<Device> devices = choose_devices(config, network);
+    const bool at_node = any_at(Scope::node, wanted);
+    const auto devices = at_node ? choose_devices(config, network) : std::vector<Device>{};
     const Netns netns = open_netns(pod.netns);
 
     const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
     Datapath datapath = Datapath::open(config.paths, config.flows);
-    log_vanished(forget_vanished_pods(datapath.bindings()));
+    forget_the_past(datapath.bindings());
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
-        if (config.reserve_ports)
+        if (at_node && config.reserve_ports)
             refuse_host_processes(wanted);
         datapath.follow_addresses(network.addresses, config.addresses);
-        datapath.follow_devices(devices);
-        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.share, wanted});
+        if (at_node) {
+            datapath.follow_devices(devices);
+            datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
+        }
+        datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
+        if (any_at(Scope::pod, wanted))
+            datapath.attach_pod(netns, pod.id);
+        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted});
+        datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error&) {
+        datapath.forget_unbound_pod_hooks();
         tidy_up(config.paths);
         throw;
     }
@@ -149,7 +161,7 @@ void del(const Request& request)
     if (!Datapath::exists(config.paths))
         return;
     const auto datapath = Datapath::find(config.paths);
-    if (datapath && Datapath::holds_pods(config.paths) && !datapath->bindings().knows(request.attachment))
+    if (datapath && Datapath::in_use(config.paths) && !datapath->bindings().knows(request.attachment))
         return;  // a plain pod, or one that is gone already
 
     remove_locked(config, [&](Bindings& bindings) {
@@ -180,8 +192,12 @@ void check(const Request& request)
     for (const Exposure& exposure : wanted)
         if (std::find(held.begin(), held.end(), exposure) == held.end())
             missing.push_back("exposure " + summary({exposure}));
-    for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
-        missing.push_back("our program at " + hook);
+    if (any_at(Scope::node, wanted))
+        for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
+            missing.push_back(hook);
+    if (any_at(Scope::pod, wanted))
+        for (const std::string& hook : datapath->missing_pod_hooks(open_netns(pod.netns), pod.id))
+            missing.push_back(hook);
     if (missing.empty())
         return;
 

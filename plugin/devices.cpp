@@ -11,20 +11,34 @@
 
 namespace sallyport {
 
+namespace {
+
+bool fits(const Device& device, const std::optional<std::vector<std::string>>& patterns)
+{
+    if (!patterns)
+        return device.default_route || device.on_link;
+    return std::any_of(patterns->begin(), patterns->end(), [&](const std::string& pattern) {
+        return fnmatch(pattern.c_str(), device.name.c_str(), 0) == 0;
+    });
+}
+
+}  // namespace
+
 std::vector<Device> outside_devices(const std::optional<std::vector<std::string>>& patterns,
                                     const std::vector<Device>& devices)
 {
-    const auto wanted = [&](const Device& device) {
-        if (!patterns)
-            return device.default_route || device.on_link;
-        return std::any_of(patterns->begin(), patterns->end(), [&](const std::string& pattern) {
-            return fnmatch(pattern.c_str(), device.name.c_str(), 0) == 0;
-        });
+    std::vector<Device> fitting;
+    std::copy_if(devices.begin(), devices.end(), std::back_inserter(fitting), [&](const Device& device) {
+        return !device.loopback && device.link_header != LinkHeader::other && fits(device, patterns);
+    });
+    // What arrives at a port of a bridge or bond, its master gets too: there once is enough. With "auto" the address
+    // that some port was left with counts for nothing: the kernel takes no packet in there.
+    const auto is_served_by_master = [&](const Device& port) {
+        const auto is_master = [&](const Device& device) { return device.ifindex == port.master; };
+        return port.master != 0 && (!patterns || std::any_of(fitting.begin(), fitting.end(), is_master));
     };
-
     std::vector<Device> chosen;
-    std::copy_if(devices.begin(), devices.end(), std::back_inserter(chosen),
-                 [&](const Device& device) { return !device.loopback && device.ethernet && wanted(device); });
+    std::remove_copy_if(fitting.begin(), fitting.end(), std::back_inserter(chosen), is_served_by_master);
     if (!chosen.empty())
         return chosen;
 

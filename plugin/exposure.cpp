@@ -70,7 +70,7 @@ std::string Backend::to_string() const
 
 bool overlap(const NodePort& a, const NodePort& b)
 {
-    if (a.port != b.port || a.protocol != b.protocol)
+    if (a.port != b.port || a.protocol != b.protocol || a.scope != b.scope)
         return false;
     const bool one_is_any = a.address.is_any() || b.address.is_any();
     return a.address == b.address || (one_is_any && a.address.is_v4() == b.address.is_v4());

@@ -120,7 +120,7 @@ void refuse_overlaps(const std::vector<Claim>& claims)
 
 bool covers(const HostListener& listener, const NodePort& node_port)
 {
-    if (listener.port != node_port.port || listener.protocol != node_port.protocol)
+    if (node_port.scope != Scope::node || listener.port != node_port.port || listener.protocol != node_port.protocol)
         return false;
     const bool dual_stack = listener.address == Address::any_v6() && !listener.v6_only;
     return dual_stack || overlap({listener.address, listener.port, listener.protocol}, node_port);
@@ -155,10 +155,21 @@ std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const 
     refuse_overlaps(claims);
 
     std::vector<Exposure> exposures;
-    exposures.reserve(claims.size());
+    exposures.reserve(claims.size() + 2 * wishes.remap.size());
     for (const Claim& claim : claims)
         exposures.push_back(claim.exposure);
+    for (const Wish& wish : wishes.remap)
+        for (const auto& address : {pod.v4, pod.v6})
+            if (address)
+                exposures.push_back(
+                    {{*address, wish.host_port, wish.protocol, Scope::pod}, {*address, wish.pod_port, wish.protocol}});
     return exposures;
+}
+
+bool any_at(Scope scope, const std::vector<Exposure>& exposures)
+{
+    return std::any_of(exposures.begin(), exposures.end(),
+                       [scope](const Exposure& exposure) { return exposure.node_port.scope == scope; });
 }
 
 void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachment& pod,

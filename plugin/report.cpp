@@ -9,39 +9,41 @@ namespace sallyport {
 
 namespace {
 
-PodReport report_pod(const Datapath& datapath, const NodePortBackend& backend,
-                     const std::map<std::uint64_t, BoundPod>& pods, const FlowCount& flows, const NodePort& node_port)
+using std::chrono::milliseconds;
+
+/// What all entries of the tables are looked at with.
+struct Look
+{
+    const Datapath& datapath;
+    const FlowCount& flows;
+    std::map<std::uint64_t, BoundPod> pods;  ///< by generation
+    Instant now;
+
+    milliseconds since(Instant then) const
+    {
+        return std::chrono::duration_cast<milliseconds>(std::max(now - then, Instant::duration(0)));
+    }
+};
+
+PodReport report_pod(const Look& look, const NodePort& node_port, const NodePortBackend& backend)
 {
     PodReport report;
     report.backend = backend.backend;
-    report.listening = datapath.listens(backend.backend, backend.netns_id);
-    if (const auto pod = pods.find(backend.generation); pod != pods.end()) {
+    report.candidate.listener = {backend.backend.address, backend.listener, backend.backend.protocol};
+    if (const auto pod = look.pods.find(backend.generation); pod != look.pods.end()) {
         report.pod_namespace = pod->second.pod_namespace;
         report.pod = pod->second.pod_name.empty() ? pod->second.id.container_id : pod->second.pod_name;
         report.container_id = pod->second.id.container_id;
+        report.candidate.listening = look.datapath.listens(report.candidate.listener, pod->second.netns_id);
     }
-    if (const auto count = flows.by_exposure.find({backend.generation, node_port}); count != flows.by_exposure.end())
-        report.flows = count->second;
+    if (report.candidate.listening && backend.listening_since)
+        report.candidate.listening_for = look.since(*backend.listening_since);
+    const auto count = look.flows.by_exposure.find({backend.generation, node_port});
+    report.flows = count == look.flows.by_exposure.end() ? 0 : count->second;
     return report;
 }
 
-/// What bpf/select.h would choose, and why. `pods` is youngest first.
-void explain(std::vector<PodReport>& pods, Share share)
-{
-    bool younger_listens = false;
-    for (PodReport& pod : pods) {
-        pod.takes_new = pod.listening && (share == Share::spread || !younger_listens);
-        if (!pod.listening)
-            pod.why = "nothing listens on " + pod.backend.to_string();
-        else if (share == Share::spread)
-            pod.why = "listens; takes its share of the clients";
-        else
-            pod.why = younger_listens ? "a younger pod listens" : "youngest that listens";
-        younger_listens = younger_listens || pod.listening;
-    }
-}
-
-Rates rates_between(const Traffic& before, const Traffic& after, std::chrono::milliseconds interval)
+Rates rates_between(const Traffic& before, const Traffic& after, milliseconds interval)
 {
     const double seconds = std::chrono::duration<double>(interval).count();
     const auto rate = [&](std::uint64_t from, std::uint64_t to) {
@@ -51,9 +53,38 @@ Rates rates_between(const Traffic& before, const Traffic& after, std::chrono::mi
             rate(before.bytes_from_pod, after.bytes_from_pod)};
 }
 
+NodePortReport report_node_port(const Look& look, const NodePortEntry& entry)
+{
+    NodePortReport port;
+    port.node_port = entry.node_port;
+    port.sharing = entry.sharing;
+    port.traffic = look.datapath.traffic(entry.node_port);
+    if (entry.vacant_until)
+        port.waits_for = std::chrono::ceil<milliseconds>(*entry.vacant_until - look.now);
+
+    std::vector<Candidate> candidates;
+    for (const NodePortBackend& backend : entry.backends) {
+        port.pods.push_back(report_pod(look, entry.node_port, backend));
+        candidates.push_back(port.pods.back().candidate);
+    }
+    const std::vector<Choice> choices = choose(candidates, entry.sharing);
+    for (std::size_t i = 0; i < choices.size(); i++)
+        port.pods[i].choice = choices[i];
+    return port;
+}
+
+/// A vacant entry whose time is over is no node port any more: packets to it go to the host.
+std::vector<NodePortEntry> entries_in_force(const Bindings& bindings, Instant now)
+{
+    std::vector<NodePortEntry> entries = bindings.node_ports();
+    std::erase_if(entries,
+                  [&](const NodePortEntry& entry) { return entry.vacant_until && *entry.vacant_until <= now; });
+    return entries;
+}
+
 }  // namespace
 
-NodeReport report_node(const Datapath& datapath, std::chrono::milliseconds interval)
+NodeReport report_node(const Datapath& datapath, milliseconds interval)
 {
     NodeReport report;
     report.devices = datapath.devices();
@@ -61,22 +92,23 @@ NodeReport report_node(const Datapath& datapath, std::chrono::milliseconds inter
     report.drops = datapath.drops();
     report.flows = datapath.count_flows();
 
-    std::map<std::uint64_t, BoundPod> pods;
-    for (BoundPod& pod : datapath.bindings().pods())
-        pods.emplace(pod.generation, std::move(pod));
-
-    const auto entries = datapath.bindings().node_ports();
-    std::vector<Traffic> before;
-    for (const NodePortEntry& entry : entries)
-        before.push_back(datapath.traffic(entry.node_port));
+    std::map<NodePort, Traffic> before;
+    for (const NodePortEntry& entry : datapath.bindings().node_ports())
+        before[entry.node_port] = datapath.traffic(entry.node_port);
     std::this_thread::sleep_for(interval);
 
-    for (std::size_t i = 0; i < entries.size(); i++) {
-        NodePortReport port{entries[i].node_port, entries[i].share, {}, datapath.traffic(entries[i].node_port), {}};
-        port.rates = rates_between(before[i], port.traffic, interval);
-        for (const NodePortBackend& backend : entries[i].backends)
-            port.pods.push_back(report_pod(datapath, backend, pods, report.flows, entries[i].node_port));
-        explain(port.pods, port.share);
+    Look look{datapath, report.flows, {}, std::chrono::steady_clock::now()};
+    for (BoundPod& pod : datapath.bindings().pods())
+        look.pods.emplace(pod.generation, std::move(pod));
+    for (const NodePortEntry& entry : entries_in_force(datapath.bindings(), look.now)) {
+        NodePortReport port = report_node_port(look, entry);
+        if (entry.node_port.scope == Scope::pod) {
+            for (PodReport& pod : port.pods)
+                report.remaps.push_back({entry.node_port, std::move(pod), port.traffic});
+            continue;
+        }
+        if (const auto earlier = before.find(entry.node_port); earlier != before.end())
+            port.rates = rates_between(earlier->second, port.traffic, interval);
         report.node_ports.push_back(std::move(port));
     }
     return report;

@@ -11,6 +11,8 @@ namespace sallyport {
 
 namespace {
 
+static_assert(static_cast<int>(Scope::node) == abi::AT_NODE && static_cast<int>(Scope::pod) == abi::AT_POD);
+
 abi::endpoint make_endpoint(const Address& address, std::uint16_t port, Protocol protocol)
 {
     abi::endpoint endpoint{};
@@ -44,7 +46,9 @@ Address from_wire(const abi::address& address)
 
 abi::endpoint to_wire(const NodePort& node_port)
 {
-    return make_endpoint(node_port.address, number(node_port.port), node_port.protocol);
+    abi::endpoint endpoint = make_endpoint(node_port.address, number(node_port.port), node_port.protocol);
+    endpoint.scope = static_cast<__u8>(node_port.scope);
+    return endpoint;
 }
 
 abi::endpoint to_wire(const Backend& backend)
@@ -54,7 +58,8 @@ abi::endpoint to_wire(const Backend& backend)
 
 NodePort node_port_from_wire(const abi::endpoint& endpoint)
 {
-    return {from_wire(endpoint.address), HostPort{ntohs(endpoint.port)}, static_cast<Protocol>(endpoint.protocol)};
+    return {from_wire(endpoint.address), HostPort{ntohs(endpoint.port)}, static_cast<Protocol>(endpoint.protocol),
+            static_cast<Scope>(endpoint.scope)};
 }
 
 Backend backend_from_wire(const abi::endpoint& endpoint)

@@ -205,12 +205,14 @@ struct flow {
 	be16 client_port; /* the client's own; the key has another one where two flows would clash in the pod */
 	__u16 state;      /* enum flow_state */
 	__u16 zero;
-	__u32 server_isn; /* the pod's initial sequence number, host byte order */
-	__u32 device;     /* ifindex of the outside device that it arrived on */
-	__u64 pod;        /* dead at once when the backend belongs to another */
-	__u64 last_seen;  /* CLOCK_MONOTONIC, ns */
+	__u32 server_isn;  /* the pod's initial sequence number, host byte order */
+	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
+	__u32 host_device; /* as in struct node_port_backend */
+	__u32 zero2;
+	__u64 pod;         /* dead at once when the backend belongs to another */
+	__u64 last_seen;   /* CLOCK_MONOTONIC, ns */
 };
-SALLYPORT_ASSERT(sizeof(struct flow) == 48);
+SALLYPORT_ASSERT(sizeof(struct flow) == 56);
 
 /*
  * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------
@@ -285,8 +287,8 @@ enum drop {
 /* ---- meta: one entry ----------------------------------------------------------------------------------------- */
 
 struct meta {
-	__u32 abi; /* SALLYPORT_ABI of whoever made the maps; 0: not complete yet */
-	__u32 zero;
+	__u32 abi;      /* SALLYPORT_ABI of whoever made the maps; 0: not complete yet */
+	__u32 waiting;  /* 0: no node port is without pods, so nobody need look for one; else some may be */
 	__u64 programs; /* hash of the object that the pinned programs came from */
 	__u64 last_pod; /* the id that was given last */
 };

@@ -7,6 +7,7 @@
 
 #include "sallyport/config.hpp"
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,14 +15,18 @@
 
 namespace sallyport {
 
-/// Most items in one pod's `expose`: the ADD of a pod stays bounded, and so does its part of the kernel's tables.
+/// Most items in one pod's `expose` and `remap` together: the ADD of a pod stays bounded, and so does its part of the
+/// kernel's tables.
 inline constexpr std::size_t max_exposures_of_a_pod = 1024;
 
-/// One item of `expose`, or one port mapping.
+/// Longest `settle` and `hold`.
+inline constexpr std::chrono::seconds longest_wait{60};
+
+/// One item of `expose` or `remap`, or one port mapping.
 struct Wish
 {
-    std::optional<Address> host_address;  ///< nullopt: all of the node's, of both families
-    HostPort host_port{};
+    std::optional<Address> host_address;  ///< nullopt: all of the node's, of both families; never set in a remap
+    HostPort host_port{};                 ///< in a remap: the port at the pod's address
     PodPort pod_port{};
     Protocol protocol = Protocol::tcp;
     std::string text;  ///< as the user wrote it, for messages: `80:9080`, `hostPort 80`
@@ -31,9 +36,10 @@ struct Wishes
 {
     std::vector<Wish> expose;         ///< by annotation: only where `gateways` allows it
     std::vector<Wish> port_mappings;  ///< by the pod's spec: guarded by PodSecurity, not by `gateways`
-    Share share = Share::newest;
+    std::vector<Wish> remap;          ///< stays inside the pod: guarded by nothing
+    Sharing sharing;
 
-    bool empty() const { return expose.empty() && port_mappings.empty(); }
+    bool empty() const { return expose.empty() && port_mappings.empty() && remap.empty(); }
 };
 
 /// Reads our annotations among all of the pod's, and the port mappings. Throws Error(bad_annotation); the message

@@ -4,6 +4,7 @@
 // Which pod holds which node ports: the bookkeeping over the tables. Every entry names its owner. An owner record is
 // written before anything else of its pod and removed after everything else, and node ports are written last and
 // removed first; so whoever is killed in between leaves what is complete, harmless, and found by the next unbind().
+// A node port without pods, which waits for its next one, has no owner: forget_expired() finds it.
 //
 // Whoever changes bindings holds the lock (FileLock). Nothing here attaches programs or looks at devices.
 #pragma once
@@ -12,15 +13,24 @@
 #include "sallyport/exposure.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/policy.hpp"
+#include "sallyport/port_uses.hpp"
 #include "sallyport/table.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sallyport {
+
+/// The clock of the datapath: CLOCK_MONOTONIC, which is what Linux's C++ libraries make steady_clock of.
+using Instant = std::chrono::steady_clock::time_point;
+using Clock = std::function<Instant()>;
 
 /// A pod's owner record, as found in the tables.
 struct BoundPod
@@ -41,15 +51,17 @@ struct BoundPod
 struct NodePortBackend
 {
     std::uint64_t generation = 0;
-    std::uint32_t netns_id = 0;
     Backend backend;
+    PodPort listener{};                      ///< where its socket listens: another port where the pod remaps this one
+    std::optional<Instant> listening_since;  ///< as the datapath has seen it; nullopt: not, or never asked
 };
 
 struct NodePortEntry
 {
     NodePort node_port;
-    Share share = Share::newest;
+    Sharing sharing;                        ///< of the youngest pod; of the last one where there is none
     std::vector<NodePortBackend> backends;  ///< youngest first
+    std::optional<Instant> vacant_until;    ///< no pod is left, and new connections wait for one; maybe over by now
 };
 
 /// What bind() needs beside the exposures.
@@ -58,22 +70,32 @@ struct Binding
     Attachment pod;
     NetnsIdentity netns_identity;
     std::uint32_t netns_id = 0;
-    Share share = Share::newest;
-    std::vector<Exposure> exposures;
+    Sharing sharing;
+    std::vector<Exposure> exposures;  ///< remaps among them
 };
 
 class Bindings
 {
 public:
-    explicit Bindings(BindingTables tables) : tables_(tables) {}
+    explicit Bindings(BindingTables tables, Clock now = std::chrono::steady_clock::now)
+        : tables_(tables),
+          uses_(tables.port_uses),
+          now_(std::move(now))
+    {}
+
+    /// What the next bind() will be known by: for what must be there before it.
+    std::uint64_t next_generation() const;
 
     /// Replaces whatever the attachment held. Throws Error: port_taken where a node port has its MAX_BACKENDS pods
     /// already, invalid_environment where a name is too long for the record; nothing is changed then.
     void bind(const Binding& binding);
 
-    /// Removes everything that the attachment holds; false if it held nothing. Goes on past failures and then throws
-    /// one Error that lists them.
+    /// Removes everything that the attachment holds; false if it held nothing. A node port whose last pod goes, and
+    /// wanted `hold`, stays vacant for that long. Goes on past failures and then throws one Error that lists them.
     bool unbind(const AttachmentId& id);
+
+    /// Ends the vacant node ports whose time is over.
+    void forget_expired();
 
     /// Makes the tables agree again after one was lost: what has no whole owner record goes, what an owner record lists
     /// and is missing comes back.
@@ -82,24 +104,45 @@ public:
     bool knows(const AttachmentId& id) const;  ///< is there an owner record?
 
     std::vector<BoundPod> pods() const;
-    std::vector<NodePortEntry> node_ports() const;
+    std::vector<NodePortEntry> node_ports() const;  ///< remapped ports of pods (Scope::pod) among them
     std::vector<Exposure> exposures_of(const AttachmentId& id) const;
 
     /// Is every exposure of the attachment in force: its backend and its place at the node port? Returns what is
     /// missing, in words.
     std::vector<std::string> missing_of(const AttachmentId& id) const;
 
-    /// What pods of other namespaces hold. Costs what they hold: nothing where all gateways are in one namespace.
+    /// What pods of other namespaces hold of the node. Costs what they hold: nothing where all gateways are in one
+    /// namespace.
     std::vector<Holder> holders_outside(const std::string& pod_namespace) const;
 
 private:
+    /// How a pod's places end: `undone` is an ADD that failed, and leaves a node port as vacant as it was.
+    enum class Departure { gone, undone };
+    class Failures;
+
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;
+    std::vector<Exposure> listed_exposures(const abi::pod& record) const;
+    abi::meta meta() const;
+    void note_waiting(bool some_may);
+    bool waits(const abi::node_port& entry) const;
+
+    void refuse_full(const Binding& binding) const;
     void write(const abi::pod_key& key, const abi::pod& record, const Binding& binding);
-    std::vector<abi::pod_exposure> listed_exposures(const abi::pod& record) const;
-    void claim(const abi::pod_exposure& exposure, const abi::pod& record);
-    void release(const abi::endpoint& node_port, const std::function<bool(const abi::node_port_backend&)>& goes);
+    void claim(const NodePort& node_port, const abi::node_port_backend& place);
+    bool remove(const AttachmentId& id, Departure how);
+    bool release(const NodePort& node_port, Departure how,
+                 const std::function<bool(const abi::node_port_backend&)>& goes);
+    void end(const std::vector<NodePort>& over, Failures& failures);
+    std::set<PortUse> exact_uses() const;
+    std::map<std::uint64_t, abi::pod> drop_ownerless();
+    void restore(const abi::pod& record);
 
     BindingTables tables_;
+    PortUses uses_;
+    Clock now_;
 };
+
+/// Is a port of the node vacant in this table, and its time not over?
+bool any_waits(const Table<abi::endpoint, abi::node_port>& node_ports, Instant now);
 
 }  // namespace sallyport

@@ -8,6 +8,7 @@
 #include "sallyport/bindings.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/os/netlink.hpp"
+#include "sallyport/os/netns.hpp"
 
 #include <cstdint>
 #include <map>
@@ -23,18 +24,21 @@ namespace sallyport {
 struct Traffic
 {
     std::uint64_t connections = 0;
+    std::uint64_t handovers = 0;  ///< connections that went to another pod than the one before; not with Share::spread
+    std::uint64_t held = 0;       ///< packets left unanswered, as nobody listened yet
     std::uint64_t packets_from_client = 0;
     std::uint64_t packets_from_pod = 0;
     std::uint64_t bytes_from_client = 0;  ///< from the IP header on
     std::uint64_t bytes_from_pod = 0;
 };
 
-/// Entries of the flow tables that lead to a pod of today and aren't closed.
+/// Entries of the flow tables that translate, lead to a pod of today and aren't closed.
 struct FlowCount
 {
     std::uint64_t fresh = 0;
     std::uint64_t established = 0;
-    /// By the pod's generation and the node port ("any" where the exposure says so); both tiers.
+    /// By the pod's generation and the node port ("any" where the exposure says so), or the pod's own port where it is
+    /// remapped; both tiers.
     std::map<std::pair<std::uint64_t, NodePort>, std::uint64_t> by_exposure;
 };
 
@@ -50,11 +54,11 @@ public:
     /// Is anything of ours there, whole or not?
     static bool exists(const Paths& paths);
 
-    /// Is any pod bound? Answers also where other tables were lost: the next ADD repairs them, and nobody may remove
-    /// the rest.
-    static bool holds_pods(const Paths& paths);
+    /// Is any pod bound, or a node port vacant and waiting for one? Answers also where other tables were lost: the next
+    /// ADD repairs them, and nobody may remove the rest.
+    static bool in_use(const Paths& paths);
 
-    /// Leaves all devices and unpins everything. The caller holds the lock and has made sure that no pod is bound.
+    /// Leaves all devices and unpins everything. The caller holds the lock and has made sure that nothing is in use.
     static void remove(const Paths& paths);
 
     Datapath(Datapath&&) noexcept;
@@ -69,10 +73,27 @@ public:
     void follow_addresses(const std::vector<Address>& of_node, const std::optional<std::vector<Prefix>>& configured);
     std::vector<Prefix> addresses() const;
 
-    /// Attaches to these devices and to no others.
+    /// Attaches to these devices and to no others, before everybody else's programs.
     void follow_devices(const std::vector<Device>& devices);
     std::vector<std::string> devices() const;
+
+    /// Where our programs should run on these devices and don't, or not before all others; in words.
     std::vector<std::string> missing_hooks(const std::vector<Device>& devices) const;
+
+    /// Attaches to the system calls of the processes below each child of this cgroup v2 directory, and of no others:
+    /// with `local_access` node ports are reached from there, with `reserve_ports` the node's own processes can't bind
+    /// them. Where the node can't have that, the log says so.
+    void follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports);
+
+    /// Attaches the programs for remaps to a pod's own device, inside its namespace, for the binding that is made next:
+    /// where it isn't made, forget_unbound_pod_hooks() takes them away. Throws Error(node_lacks).
+    void attach_pod(const Netns& netns, const AttachmentId& id);
+
+    /// Where they should run there and don't, or not before all others; in words.
+    std::vector<std::string> missing_pod_hooks(const Netns& netns, const AttachmentId& id) const;
+
+    /// Takes them off the devices of pods that aren't bound any more, or are so anew.
+    void forget_unbound_pod_hooks();
 
     /// Asks the kernel what the datapath would ask: does a socket of that namespace take new connections there?
     bool listens(const Backend& backend, std::uint32_t netns_id) const;

@@ -14,7 +14,9 @@
 namespace sallyport {
 
 /// `patterns` is the configuration's `devices`; nullopt ("auto") stands for every device with a default route, or that
-/// stands in a network of its own. Never the loopback. Throws Error(node_lacks) where nothing is left.
+/// stands in a network of its own. Never the loopback, nor a device whose frames our programs can't read; and no port
+/// of a bridge or bond beside its master. A VLAN and its parent may both be chosen: each has its own traffic, as
+/// programs leave a parent's tagged frames alone. Throws Error(node_lacks) where nothing is left.
 std::vector<Device> outside_devices(const std::optional<std::vector<std::string>>& patterns,
                                     const std::vector<Device>& devices);
 

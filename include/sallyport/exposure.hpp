@@ -95,8 +95,8 @@ struct Exposure
     auto operator<=>(const Exposure&) const = default;
 };
 
-/// Could one packet match both? True for the same port and protocol where the addresses are equal, or one of them is
-/// the "any" of the other's family.
+/// Could one packet match both? True for the same port, protocol and scope where the addresses are equal, or one of
+/// them is the "any" of the other's family.
 bool overlap(const NodePort& a, const NodePort& b);
 
 }  // namespace sallyport

@@ -15,12 +15,15 @@
 
 namespace sallyport {
 
-/// The exposures that the pod's wishes come to: one for each address family that both the wish and the pod have.
-/// `node_addresses` are the node's own. Throws Error: not_allowed where `gateways` says no; bad_annotation for a hostIP
-/// that is neither the node's nor in `addresses`, for a family that the pod lacks, and for two wishes that claim the
-/// same node port.
+/// The exposures that the pod's wishes come to: one for each address family that both the wish and the pod have; remaps
+/// last, and asked of nobody: they stay inside the pod. `node_addresses` are the node's own. Throws Error: not_allowed
+/// where `gateways` says no; bad_annotation for a hostIP that is neither the node's nor in `addresses`, for a family
+/// that the pod lacks, and for two wishes that claim the same node port.
 std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const Attachment& pod,
                               const std::vector<Address>& node_addresses);
+
+/// Is any of them translated there?
+bool any_at(Scope scope, const std::vector<Exposure>& exposures);
 
 /// A node port and the pod that holds it.
 struct Holder
@@ -43,12 +46,12 @@ struct HostListener
     auto operator<=>(const HostListener&) const = default;
 };
 
-/// Throws Error(port_taken) where a wanted node port overlaps one that a pod of another namespace holds; the message
-/// names that pod. Pods of one namespace share.
+/// Throws Error(port_taken) where a wanted node port (Scope::node) overlaps one that a pod of another namespace holds;
+/// the message names that pod. Pods of one namespace share.
 void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachment& pod,
                              const std::vector<Holder>& holders);
 
-/// The first listener that would be cut off by the exposures, if any.
+/// The first listener that would be cut off by the exposures of Scope::node, if any.
 const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners);
 
 }  // namespace sallyport

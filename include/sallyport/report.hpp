@@ -5,10 +5,12 @@
 // tables; how it is printed is the business of cli/.
 #pragma once
 
+#include "sallyport/choice.hpp"
 #include "sallyport/datapath.hpp"
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,8 @@ struct PodReport
     std::string pod;  ///< name; the container's id outside Kubernetes
     std::string container_id;
     Backend backend;
-    bool listening = false;
-    bool takes_new = false;
-    std::string why;  ///< "youngest that listens", "nothing listens on 10.0.1.7:9080/tcp"
+    Candidate candidate;
+    Choice choice;
     std::uint64_t flows = 0;
 };
 
@@ -37,15 +38,25 @@ struct Rates
 struct NodePortReport
 {
     NodePort node_port;
-    Share share = Share::newest;
-    std::vector<PodReport> pods;  ///< youngest first
+    Sharing sharing;
+    std::vector<PodReport> pods;                         ///< youngest first
+    std::optional<std::chrono::milliseconds> waits_for;  ///< no pod is left: how much longer new connections wait
     Traffic traffic;
     Rates rates;
+};
+
+/// A port of a pod that leads to another port of the same pod.
+struct RemapReport
+{
+    NodePort pod_port;
+    PodReport pod;
+    Traffic traffic;
 };
 
 struct NodeReport
 {
     std::vector<NodePortReport> node_ports;
+    std::vector<RemapReport> remaps;
     std::vector<std::string> devices;
     std::vector<Prefix> addresses;
     FlowCount flows;

@@ -1,6 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/cli.hpp"
+#include "sallyport/duration.hpp"
 #include "sallyport/report.hpp"
 
 #include <nlohmann/json.hpp>
@@ -8,8 +9,13 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace sallyport {
 
@@ -19,6 +25,11 @@ using nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds rate_interval{500};
 
+ordered_json to_json(const std::optional<std::chrono::milliseconds>& duration)
+{
+    return duration ? ordered_json(duration->count()) : ordered_json();
+}
+
 ordered_json to_json(const PodReport& pod)
 {
     return {{"namespace", pod.pod_namespace},
@@ -26,10 +37,21 @@ ordered_json to_json(const PodReport& pod)
             {"containerID", pod.container_id},
             {"address", pod.backend.address.to_string()},
             {"containerPort", number(pod.backend.port)},
-            {"listening", pod.listening},
-            {"takesNew", pod.takes_new},
-            {"why", pod.why},
+            {"listener", number(pod.candidate.listener.port)},
+            {"listening", pod.candidate.listening},
+            {"listeningForMs", pod.candidate.listening_for.count()},
+            {"takesNew", pod.choice.takes_new},
+            {"why", pod.choice.why},
             {"flows", pod.flows}};
+}
+
+void add_traffic(ordered_json& json, const Traffic& traffic)
+{
+    json["connectionsTotal"] = traffic.connections;
+    json["handovers"] = traffic.handovers;
+    json["held"] = traffic.held;
+    json["packets"] = {{"fromClient", traffic.packets_from_client}, {"fromPod", traffic.packets_from_pod}};
+    json["bytes"] = {{"fromClient", traffic.bytes_from_client}, {"fromPod", traffic.bytes_from_pod}};
 }
 
 ordered_json to_json(const NodePortReport& port)
@@ -37,26 +59,42 @@ ordered_json to_json(const NodePortReport& port)
     ordered_json pods = ordered_json::array();
     for (const PodReport& pod : port.pods)
         pods.push_back(to_json(pod));
-    return {{"address", port.node_port.address.to_string()},
-            {"port", number(port.node_port.port)},
-            {"protocol", name(port.node_port.protocol)},
-            {"share", name(port.share)},
-            {"pods", pods},
-            {"connectionsTotal", port.traffic.connections},
-            {"packets", {{"fromClient", port.traffic.packets_from_client}, {"fromPod", port.traffic.packets_from_pod}}},
-            {"bytes", {{"fromClient", port.traffic.bytes_from_client}, {"fromPod", port.traffic.bytes_from_pod}}},
-            {"rates",
-             {{"connectionsPerSecond", port.rates.connections},
-              {"bytesPerSecondFromClient", port.rates.bytes_from_client},
-              {"bytesPerSecondFromPod", port.rates.bytes_from_pod}}}};
+    ordered_json json{{"address", port.node_port.address.to_string()}, {"port", number(port.node_port.port)},
+                      {"protocol", name(port.node_port.protocol)},     {"share", name(port.sharing.share)},
+                      {"settleMs", port.sharing.settle.count()},       {"holdMs", port.sharing.hold.count()},
+                      {"waitsForPodMs", to_json(port.waits_for)},      {"pods", pods}};
+    add_traffic(json, port.traffic);
+    json["rates"] = {{"connectionsPerSecond", port.rates.connections},
+                     {"bytesPerSecondFromClient", port.rates.bytes_from_client},
+                     {"bytesPerSecondFromPod", port.rates.bytes_from_pod}};
+    return json;
+}
+
+ordered_json to_json(const RemapReport& remap)
+{
+    ordered_json json{{"namespace", remap.pod.pod_namespace},
+                      {"pod", remap.pod.pod},
+                      {"containerID", remap.pod.container_id},
+                      {"address", remap.pod_port.address.to_string()},
+                      {"port", number(remap.pod_port.port)},
+                      {"protocol", name(remap.pod_port.protocol)},
+                      {"containerPort", number(remap.pod.backend.port)},
+                      {"listening", remap.pod.candidate.listening},
+                      {"flows", remap.pod.flows}};
+    add_traffic(json, remap.traffic);
+    return json;
 }
 
 ordered_json to_json(const NodeReport& report)
 {
-    ordered_json json{
-        {"nodePorts", ordered_json::array()}, {"devices", report.devices}, {"addresses", ordered_json::array()}};
+    ordered_json json{{"nodePorts", ordered_json::array()},
+                      {"remaps", ordered_json::array()},
+                      {"devices", report.devices},
+                      {"addresses", ordered_json::array()}};
     for (const NodePortReport& port : report.node_ports)
         json["nodePorts"].push_back(to_json(port));
+    for (const RemapReport& remap : report.remaps)
+        json["remaps"].push_back(to_json(remap));
     for (const Prefix& prefix : report.addresses)
         json["addresses"].push_back(prefix.to_string());
     json["flows"] = {{"new", report.flows.fresh}, {"established", report.flows.established}};
@@ -75,69 +113,109 @@ std::string human_rate(double per_second)
     return fmt::format("{:.{}f} {}", per_second, decimals, units[unit]);
 }
 
-using Row = std::array<std::string, 9>;
+using Row = std::vector<std::string>;
 
-Row row_of(const NodePortReport& port, const PodReport& pod, bool first)
+std::string full_name(const PodReport& pod)
 {
-    const std::string pod_name = pod.pod_namespace.empty() ? pod.pod : pod.pod_namespace + "/" + pod.pod;
-    return {first ? port.node_port.to_string() : "",
-            first ? std::string(name(port.share)) : "",
-            pod_name,
-            bracketed(pod.backend.address) + ":" + std::to_string(number(pod.backend.port)),
-            pod.takes_new ? "yes" : "no",
-            pod.why,
-            std::to_string(pod.flows),
-            first ? fmt::format("{:.0f}/s", port.rates.connections) : "",
-            first ? human_rate(port.rates.bytes_from_client) + " in, " + human_rate(port.rates.bytes_from_pod) + " out"
-                  : ""};
+    return pod.pod_namespace.empty() ? pod.pod : pod.pod_namespace + "/" + pod.pod;
 }
 
-constexpr std::size_t takes_new_column = 4;
+std::string address_and_port(const Backend& backend)
+{
+    return bracketed(backend.address) + ":" + std::to_string(number(backend.port));
+}
+
+/// "newest", "spread, settle 10s, hold 15s"
+std::string sharing_text(const Sharing& sharing)
+{
+    constexpr std::chrono::milliseconds none{0};
+    return std::string(name(sharing.share)) + (sharing.settle > none ? ", settle " + to_string(sharing.settle) : "") +
+           (sharing.hold > none ? ", hold " + to_string(sharing.hold) : "");
+}
+
+std::vector<Row> rows_of(const NodePortReport& port)
+{
+    std::vector<Row> rows;
+    for (const PodReport& pod : port.pods)
+        rows.push_back({"", "", full_name(pod), address_and_port(pod.backend), pod.choice.takes_new ? "yes" : "no",
+                        pod.choice.why, std::to_string(pod.flows), "", ""});
+    if (port.waits_for) {
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(*port.waits_for).count();
+        rows.push_back({"", "", "-", "-", "no", fmt::format("waits for a pod, {} s more", seconds), "-", "", ""});
+    }
+    if (!rows.empty()) {
+        rows[0][0] = port.node_port.to_string();
+        rows[0][1] = sharing_text(port.sharing);
+        rows[0][7] = fmt::format("{:.0f}/s", port.rates.connections);
+        rows[0][8] =
+            human_rate(port.rates.bytes_from_client) + " in, " + human_rate(port.rates.bytes_from_pod) + " out";
+    }
+    return rows;
+}
+
 constexpr const char* green = "\x1b[32m";
 constexpr const char* yellow = "\x1b[33m";
 constexpr const char* bold = "\x1b[1m";
 constexpr const char* plain = "\x1b[0m";
 
-void print_row(const Row& row, const std::array<std::size_t, 9>& widths, const char* colour_of_row, bool terminal,
-               std::ostream& out)
+/// Rows under a bold first one. What says yes or no is coloured in the column `coloured`.
+void print_rows(const std::vector<Row>& rows, std::size_t coloured, bool terminal, std::ostream& out)
 {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); i++) {
-        const bool last = i + 1 == row.size();
-        std::string cell = last ? row[i] : fmt::format("{:<{}}", row[i], widths[i] + 2);
-        if (terminal && i == takes_new_column && colour_of_row != bold)
-            cell = (row[i] == "yes" ? green : yellow) + cell + plain;
-        line += cell;
+    std::vector<std::size_t> widths(rows[0].size());
+    for (const Row& row : rows)
+        for (std::size_t i = 0; i < row.size(); i++)
+            widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t r = 0; r < rows.size(); r++) {
+        std::string line;
+        for (std::size_t i = 0; i < widths.size(); i++) {
+            const bool last = i + 1 == widths.size();
+            std::string cell = last ? rows[r][i] : fmt::format("{:<{}}", rows[r][i], widths[i] + 2);
+            if (terminal && i == coloured && r > 0)
+                cell = (rows[r][i] == "yes" ? green : yellow) + cell + plain;
+            line += cell;
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        out << (terminal && r == 0 ? bold : "") << line << (terminal ? plain : "") << '\n';
     }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out << (terminal ? colour_of_row : "") << line << (terminal ? plain : "") << '\n';
 }
 
-void print_table(const NodeReport& report, bool terminal, std::ostream& out)
+void print_node_ports(const NodeReport& report, bool terminal, std::ostream& out)
 {
-    const Row header{"NODE PORT", "SHARE", "POD", "BACKEND", "TAKES NEW", "WHY", "FLOWS", "NEW", "TRAFFIC"};
-    std::vector<Row> rows;
+    std::vector<Row> rows{{"NODE PORT", "SHARE", "POD", "BACKEND", "TAKES NEW", "WHY", "FLOWS", "NEW", "TRAFFIC"}};
     for (const NodePortReport& port : report.node_ports)
-        for (std::size_t i = 0; i < port.pods.size(); i++)
-            rows.push_back(row_of(port, port.pods[i], i == 0));
+        for (Row& row : rows_of(port))
+            rows.push_back(std::move(row));
+    print_rows(rows, 4, terminal, out);
+}
 
-    std::array<std::size_t, 9> widths{};
-    for (std::size_t i = 0; i < widths.size(); i++)
-        widths[i] =
-            std::accumulate(rows.begin(), rows.end(), header[i].size(),
-                            [&](std::size_t widest, const Row& row) { return std::max(widest, row[i].size()); });
-    print_row(header, widths, bold, terminal, out);
-    for (const Row& row : rows)
-        print_row(row, widths, "", terminal, out);
+void print_remaps(const NodeReport& report, bool terminal, std::ostream& out)
+{
+    std::vector<Row> rows{{"REMAPPED PORT", "POD", "LEADS TO", "LISTENS", "FLOWS"}};
+    for (const RemapReport& remap : report.remaps)
+        rows.push_back({remap.pod_port.to_string(), full_name(remap.pod), address_and_port(remap.pod.backend),
+                        remap.pod.candidate.listening ? "yes" : "no", std::to_string(remap.pod.flows)});
+    print_rows(rows, 3, terminal, out);
 }
 
 void print_summary(const NodeReport& report, std::ostream& out)
 {
+    std::uint64_t handovers = 0;
+    std::uint64_t held = 0;
+    for (const NodePortReport& port : report.node_ports) {
+        handovers += port.traffic.handovers;
+        held += port.traffic.held;
+    }
     std::string devices;
     for (const std::string& device : report.devices)
         devices += (devices.empty() ? "" : ", ") + device;
-    out << "\non " << (devices.empty() ? "no device: new ADDs attach" : devices) << "; " << report.flows.established
-        << " established and " << report.flows.fresh << " new flows";
+    if (devices.empty())
+        devices = report.node_ports.empty() ? "no outside device" : "no device: new ADDs attach";
+    out << "\non " << devices << "; " << report.flows.established << " established and " << report.flows.fresh
+        << " new flows";
+    if (handovers > 0)
+        out << "; " << handovers << " handovers";
+    if (held > 0)
+        out << "; " << held << " packets held";
     for (const auto& [reason, packets] : report.drops)
         if (packets > 0)
             out << "; " << packets << " packets dropped (" << reason << ")";
@@ -156,12 +234,16 @@ void print_status(const StatusOptions& options, const Environment& environment)
         environment.out << to_json(report).dump(2) << '\n';
         return;
     }
-    if (report.node_ports.empty()) {
+    if (report.node_ports.empty())
         environment.out << "No pod holds a port of this node.\n";
-        return;
+    else
+        print_node_ports(report, environment.terminal, environment.out);
+    if (!report.remaps.empty()) {
+        environment.out << '\n';
+        print_remaps(report, environment.terminal, environment.out);
     }
-    print_table(report, environment.terminal, environment.out);
-    print_summary(report, environment.out);
+    if (!report.node_ports.empty() || !report.remaps.empty())
+        print_summary(report, environment.out);
 }
 
 }  // namespace sallyport

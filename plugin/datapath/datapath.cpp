@@ -3,8 +3,10 @@
 #include "sallyport/datapath.hpp"
 
 #include "bpf_table.hpp"
-#include "hooks.hpp"
+#include "node_hooks.hpp"
+#include "pod_hooks.hpp"
 #include "programs.hpp"
+#include "socket_hooks.hpp"
 #include "state_dir.hpp"
 
 #include "sallyport/error.hpp"
@@ -41,7 +43,8 @@ std::size_t possible_cpus()
 bool is_live(const abi::flow& flow, const std::set<std::uint64_t>& pods)
 {
     constexpr __u16 both_fins = abi::FLOW_CLIENT_FIN | abi::FLOW_SERVER_FIN;
-    return (flow.state & abi::FLOW_RESET) == 0 && (flow.state & both_fins) != both_fins && pods.contains(flow.pod);
+    return (flow.state & (abi::FLOW_RESET | abi::FLOW_DIRECT)) == 0 && (flow.state & both_fins) != both_fins &&
+           pods.contains(flow.pod);
 }
 
 /// The node port that the flow came in by, as the tables name it.
@@ -51,6 +54,7 @@ NodePort node_port_of(const abi::flow_key& key, const abi::flow& flow)
     endpoint.address = flow.node_address;
     endpoint.port = flow.node_port;
     endpoint.protocol = key.protocol;
+    endpoint.scope = (flow.state & abi::FLOW_AT_POD) != 0 ? abi::AT_POD : abi::AT_NODE;
     NodePort node_port = node_port_from_wire(endpoint);
     if ((flow.state & abi::FLOW_VIA_ANY) != 0)
         node_port.address = node_port.address.is_v4() ? Address::any_v4() : Address::any_v6();
@@ -68,10 +72,11 @@ Address address_of(const abi::address_prefix& prefix)
 
 struct Datapath::State
 {
-    explicit State(StateDir state_dir) : dir(std::move(state_dir)), hooks(dir) {}
+    explicit State(StateDir state_dir) : dir(std::move(state_dir)), node_hooks(dir), pod_hooks(dir) {}
 
     StateDir dir;
-    Hooks hooks;
+    NodeHooks node_hooks;
+    PodHooks pod_hooks;
     std::size_t cpus = possible_cpus();
 
     UniqueFd meta_fd = open_map(dir, "meta");
@@ -79,6 +84,7 @@ struct Datapath::State
     UniqueFd pod_exposures_fd = open_map(dir, "pod_exposures");
     UniqueFd backends_fd = open_map(dir, "backends");
     UniqueFd node_ports_fd = open_map(dir, "node_ports");
+    UniqueFd port_uses_fd = open_map(dir, "port_uses");
     UniqueFd traffic_fd = open_map(dir, "traffic");
     UniqueFd addresses_fd = open_map(dir, "addresses");
 
@@ -87,10 +93,21 @@ struct Datapath::State
     BpfTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{pod_exposures_fd.get(), "pod_exposures"};
     BpfTable<abi::endpoint, abi::backend> backends{backends_fd.get(), "backends"};
     BpfTable<abi::endpoint, abi::node_port> node_ports{node_ports_fd.get(), "node_ports"};
+    BpfTable<__u32, __u32> port_uses{port_uses_fd.get(), "port_uses"};
     PerCpuBpfTable<abi::endpoint, abi::traffic> traffic{traffic_fd.get(), "traffic", cpus};
     BpfTable<abi::address_prefix, __u32> addresses{addresses_fd.get(), "addresses"};
 
-    Bindings bindings{{meta, pods, pod_exposures, backends, node_ports, traffic}};
+    Bindings bindings{{meta, pods, pod_exposures, backends, node_ports, port_uses, traffic}};
+
+    /// 0 where it isn't bound.
+    std::uint64_t generation_of(const AttachmentId& id) const
+    {
+        const auto key = to_wire(id);
+        return key ? pods.find(*key).value_or(abi::pod{}).id : 0;
+    }
+
+    /// Those bound when the command began: once unbound, nothing else tells where their filters are.
+    std::vector<BoundPod> pods_at_start = pod_hooks.has_filters() ? bindings.pods() : std::vector<BoundPod>{};
 };
 
 Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -102,10 +119,11 @@ Datapath Datapath::open(const Paths& paths, const FlowCapacity& flows)
 {
     const StateDir dir(paths.bpffs);
     dir.create();
-    const bool fresh = ensure_programs(dir, flows);
+    const bool fresh = ensure_programs(dir, ProgramSet::node, flows);
     auto state = std::make_unique<State>(dir);
     if (fresh)
-        state->bindings.repair();  // a table may have been lost
+        state->bindings.repair();                   // a table may have been lost
+    state->pod_hooks.update(state->pods_at_start);  // outside devices are followed by follow_devices()
     return Datapath(std::move(state));
 }
 
@@ -122,17 +140,24 @@ bool Datapath::exists(const Paths& paths)
     return StateDir(paths.bpffs).exists();
 }
 
-bool Datapath::holds_pods(const Paths& paths)
+bool Datapath::in_use(const Paths& paths)
 {
-    const UniqueFd pods = open_pinned(StateDir(paths.bpffs).map("pods"));
+    const StateDir dir(paths.bpffs);
+    const UniqueFd pods = open_pinned(dir.map("pods"));
     abi::pod_key first{};
-    return pods && bpf_map_get_next_key(pods.get(), nullptr, &first) == 0;
+    if (pods && bpf_map_get_next_key(pods.get(), nullptr, &first) == 0)
+        return true;
+    const UniqueFd node_ports = open_pinned(dir.map("node_ports"));
+    return node_ports && any_waits(BpfTable<abi::endpoint, abi::node_port>(node_ports.get(), "node_ports"),
+                                   std::chrono::steady_clock::now());
 }
 
 void Datapath::remove(const Paths& paths)
 {
     const StateDir dir(paths.bpffs);
-    Hooks(dir).leave_all();
+    NodeHooks(dir).leave_all();
+    PodHooks(dir).forget_others({}, {});
+    SocketHooks(dir).leave_all();
     dir.remove();
 }
 
@@ -176,17 +201,45 @@ std::vector<Prefix> Datapath::addresses() const
 
 void Datapath::follow_devices(const std::vector<Device>& devices)
 {
-    state_->hooks.follow(devices);
+    state_->node_hooks.follow(devices);
+}
+
+void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports)
+{
+    SocketHooks(state_->dir).follow(cgroup, {.local_access = local_access, .reserve_ports = reserve_ports});
 }
 
 std::vector<std::string> Datapath::devices() const
 {
-    return state_->hooks.devices();
+    return state_->node_hooks.devices();
 }
 
 std::vector<std::string> Datapath::missing_hooks(const std::vector<Device>& devices) const
 {
-    return state_->hooks.missing(devices);
+    return state_->node_hooks.missing(devices);
+}
+
+void Datapath::attach_pod(const Netns& netns, const AttachmentId& id)
+{
+    const std::uint64_t next = state_->bindings.next_generation();
+    if (const std::uint64_t bound = state_->generation_of(id); bound != 0)
+        state_->pod_hooks.hand_on(bound, next);
+    state_->pod_hooks.attach(netns, id.ifname, next);
+}
+
+std::vector<std::string> Datapath::missing_pod_hooks(const Netns& netns, const AttachmentId& id) const
+{
+    return state_->pod_hooks.missing(netns, id.ifname, state_->generation_of(id));
+}
+
+void Datapath::forget_unbound_pod_hooks()
+{
+    if (!state_->pod_hooks.any())
+        return;
+    std::set<std::uint64_t> bound;
+    for (const BoundPod& pod : state_->bindings.pods())
+        bound.insert(pod.generation);
+    state_->pod_hooks.forget_others(bound, state_->pods_at_start);
 }
 
 bool Datapath::listens(const Backend& backend, std::uint32_t netns_id) const
@@ -208,6 +261,8 @@ Traffic Datapath::traffic(const NodePort& node_port) const
     Traffic sum;
     for (const abi::traffic& cpu : state_->traffic.find(to_wire(node_port)).value_or(std::vector<abi::traffic>{})) {
         sum.connections += cpu.connections;
+        sum.handovers += cpu.handovers;
+        sum.held += cpu.held;
         sum.packets_from_client += cpu.packets[abi::FROM_CLIENT];
         sum.packets_from_pod += cpu.packets[abi::FROM_POD];
         sum.bytes_from_client += cpu.bytes[abi::FROM_CLIENT];

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "programs.hpp"
 
+#include "kernel_facts.hpp"
 #include "skeleton.hpp"
 
 #include "sallyport/abi.h"
@@ -10,10 +11,15 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/if_ether.h>
 #include <node.skel.h>
-#include <probe.skel.h>
+#include <pod.skel.h>
+#include <socket.skel.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -36,44 +42,6 @@ int keep_libbpf_message(libbpf_print_level level, const char* format, va_list ar
 /// Set before main(): the first libbpf call of a command isn't always ours to know.
 [[maybe_unused]] const libbpf_print_fn_t libbpf_default_print = libbpf_set_print(keep_libbpf_message);
 
-[[noreturn]] void refused(const std::string& action, int error)
-{
-    std::string advice = "the log at level debug says more";
-    if (error == EPERM)
-        advice = "it needs CAP_BPF and CAP_NET_ADMIN in the initial user namespace, and kernel lockdown "
-                 "(`cat /sys/kernel/security/lockdown`) must allow BPF";
-    else if (error == ENOSYS || error == EINVAL)
-        advice = "kernel 5.10 or later with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF is needed (`uname -r`)";
-    throw Error(Code::node_lacks, action + ": " + errno_text(error) + "; " + advice);
-}
-
-/// Identifies this binary's object among those that other builds may have pinned.
-__u64 object_hash()
-{
-    std::size_t size = 0;
-    const void* bytes = node::elf_bytes(&size);
-    return std::hash<std::string_view>{}({static_cast<const char*>(bytes), size});
-}
-
-abi::meta read_meta(int fd)
-{
-    abi::meta meta{};
-    if (bpf_map_lookup_elem(fd, &the_meta, &meta) != 0)
-        refused("read table meta", errno);
-    return meta;
-}
-
-bool kernel_csum_knows_ipv6()
-{
-    const auto probe = open_skeleton<::probe>();
-    if (!probe || ::probe::load(probe.get()) != 0)
-        refused("load the probe program into the kernel", errno);
-    char packet[64] = {};
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof packet);
-    const int error = bpf_prog_test_run_opts(bpf_program__fd(probe->progs.probe_csum_ipv6), &options);
-    return error == 0 && options.retval == 1;
-}
-
 /// The capacity that the table has, where it is pinned already: a change of configuration takes effect when it is made
 /// anew.
 __u32 capacity_of(const std::filesystem::path& pinned, __u32 configured)
@@ -84,55 +52,160 @@ __u32 capacity_of(const std::filesystem::path& pinned, __u32 configured)
     return fd && bpf_map_get_info_by_fd(fd.get(), &info, &size) == 0 ? info.max_entries : configured;
 }
 
-/// The object with all that depends on this node and its configuration set, not yet loaded.
-Skeleton<::node> prepare(const StateDir& state, const FlowCapacity& flows)
+/// How a set is made. Programs are named here too: to look whether they are pinned must not take reading an object.
+struct Recipe
+{
+    ProgramSet set;
+    std::string_view prefix;  ///< of the pins' names
+    std::span<const std::string_view> programs;
+    __u32 link_header_length;  ///< of the devices
+    std::string_view (*bytes)();
+    void (*make)(const StateDir&, const FlowCapacity&, const Recipe&);
+};
+
+template <typename Object>
+std::string_view bytes_of()
+{
+    std::size_t size = 0;
+    const void* bytes = Object::elf_bytes(&size);
+    return {static_cast<const char*>(bytes), size};
+}
+
+/// Sets what the object wants to know of this node.
+template <typename ReadOnly>
+void inform(ReadOnly& rodata, const Recipe& recipe)
+{
+    if constexpr (requires { rodata.link_header_length; })
+        rodata.link_header_length = recipe.link_header_length;
+    if constexpr (requires { rodata.csum_knows_ipv6; })
+        rodata.csum_knows_ipv6 = kernel_csum_knows_ipv6();
+    if constexpr (requires { rodata.have_coarse_clock; })
+        rodata.have_coarse_clock = kernel_has_coarse_clock();
+    if constexpr (requires { rodata.have_set_retval; })
+        rodata.have_set_retval = kernel_has_set_retval();
+    if constexpr (requires { rodata.sees_v6only; })
+        rodata.sees_v6only = kernel_shows_v6only();
+    if constexpr (requires { rodata.host_netns_cookie; })
+        rodata.host_netns_cookie = netns_cookie();
+}
+
+template <typename Object>
+void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe)
 {
     const std::string pins = state.map("");
     LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = pins.c_str());  // pinned tables are used, others made
-    auto object = open_skeleton<::node>(&options);
+    const auto object = open_skeleton<Object>(&options);
     if (!object)
-        refused("open the BPF object", errno);
-
-    object->rodata->csum_knows_ipv6 = kernel_csum_knows_ipv6();
-    object->rodata->have_coarse_clock =
-        libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_ktime_get_coarse_ns, nullptr) == 1;
+        kernel_refused("open the BPF object", errno);
+    inform(*object->rodata, recipe);
     bpf_map__set_max_entries(object->maps.flows_new, capacity_of(state.map("flows_new"), flows.fresh));
     bpf_map__set_max_entries(object->maps.flows_established,
                              capacity_of(state.map("flows_established"), flows.established));
-    return object;
+    if (Object::load(object.get()) != 0)
+        kernel_refused("load the BPF programs into the kernel", errno);
+
+    for (const std::string_view name : recipe.programs) {
+        const bpf_program* program = bpf_object__find_program_by_name(object->obj, name.data());
+        pin(bpf_program__fd(program), state.program(std::string(recipe.prefix).append(name)));
+    }
+}
+
+constexpr std::array<std::string_view, 4> node_programs{"node_ingress", "node_egress", "pod_uplink", "ask_listener"};
+constexpr std::array<std::string_view, 2> pod_programs{"pod_ingress", "pod_egress"};
+
+constexpr std::array<std::string_view, 10> socket_programs{
+    "socket_connect4", "socket_connect6",     "socket_sendmsg4",     "socket_sendmsg6",   "socket_recvmsg4",
+    "socket_recvmsg6", "socket_getpeername4", "socket_getpeername6", "socket_post_bind4", "socket_post_bind6"};
+
+using SocketObject = struct ::socket;  // beside the system call of that name
+
+constexpr std::array recipes{
+    Recipe{ProgramSet::node, "", node_programs, ETH_HLEN, bytes_of<::node>, make<::node>},
+    Recipe{ProgramSet::bare_node, "bare_", node_programs, 0, bytes_of<::node>, make<::node>},
+    Recipe{ProgramSet::pod, "", pod_programs, ETH_HLEN, bytes_of<::pod>, make<::pod>},
+    Recipe{ProgramSet::bare_pod, "bare_", pod_programs, 0, bytes_of<::pod>, make<::pod>},
+    Recipe{ProgramSet::socket, "", socket_programs, 0, bytes_of<SocketObject>, make<SocketObject>},
+};
+
+const Recipe& recipe_of(ProgramSet set)
+{
+    return *std::find_if(recipes.begin(), recipes.end(), [&](const Recipe& recipe) { return recipe.set == set; });
+}
+
+/// Identifies this binary's objects among those that other builds may have pinned.
+__u64 hash_of_objects()
+{
+    __u64 hash = 0;
+    for (const Recipe& recipe : recipes)
+        hash = hash * 31 + std::hash<std::string_view>{}(recipe.bytes());
+    return hash;
+}
+
+/// Throws where the tables are of another ABI.
+bool is_of_this_binary(const StateDir& state, const abi::meta& found)
+{
+    if (found.abi != 0 && found.abi != SALLYPORT_ABI)
+        throw Error(Code::node_lacks, "the tables in " + state.map("").string() + " are of ABI " +
+                                          std::to_string(found.abi) + ", and this binary is of ABI " +
+                                          std::to_string(SALLYPORT_ABI) +
+                                          "; drain the node's gateway pods, then start them anew");
+    return found.abi == SALLYPORT_ABI && found.programs == hash_of_objects();
+}
+
+abi::meta read_meta(const UniqueFd& table)
+{
+    abi::meta meta{};
+    if (table && bpf_map_lookup_elem(table.get(), &the_meta, &meta) != 0)
+        kernel_refused("read table meta", errno);
+    return meta;
+}
+
+bool is_pinned(const StateDir& state, const std::vector<std::string>& pins, bool all)
+{
+    const auto there = [&](const std::string& name) {
+        std::error_code ignored;
+        return std::filesystem::exists(state.program(name), ignored);
+    };
+    return all ? std::all_of(pins.begin(), pins.end(), there) : std::any_of(pins.begin(), pins.end(), there);
 }
 
 }  // namespace
 
-bool ensure_programs(const StateDir& state, const FlowCapacity& flows)
+std::vector<std::string> pins_of(ProgramSet set)
 {
-    const __u64 hash = object_hash();
-    if (const UniqueFd meta = open_pinned(state.map("meta"))) {
-        const abi::meta found = read_meta(meta.get());
-        if (found.abi != 0 && found.abi != SALLYPORT_ABI)
-            throw Error(Code::node_lacks, "the tables in " + state.map("").string() + " are of ABI " +
-                                              std::to_string(found.abi) + ", and this binary is of ABI " +
-                                              std::to_string(SALLYPORT_ABI) +
-                                              "; drain the node's gateway pods, then start them anew");
-        if (found.abi == SALLYPORT_ABI && found.programs == hash && state.is_complete())
-            return false;
-    }
+    const Recipe& recipe = recipe_of(set);
+    std::vector<std::string> pins;
+    for (const std::string_view name : recipe.programs)
+        pins.push_back(std::string(recipe.prefix).append(name));
+    return pins;
+}
 
-    const Skeleton<::node> object = prepare(state, flows);
-    if (::node::load(object.get()) != 0)
-        refused("load the BPF programs into the kernel", errno);
-    bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, object->obj)
-        pin(bpf_program__fd(program), state.program(bpf_program__name(program)));
+bool ensure_programs(const StateDir& state, ProgramSet set, const FlowCapacity& flows)
+{
+    const bool sound = is_of_this_binary(state, read_meta(open_pinned(state.map("meta")))) && state.has_tables();
+    if (sound && is_pinned(state, pins_of(set), true))
+        return false;
+
+    for (const Recipe& recipe : recipes)
+        if (recipe.set == set || (!sound && is_pinned(state, pins_of(recipe.set), false)))
+            recipe.make(state, flows, recipe);
+    if (sound)
+        return true;
 
     // Last: a command killed before this line leaves what the next one loads again.
-    const int fd = bpf_map__fd(object->maps.meta);
-    abi::meta meta = read_meta(fd);
+    const UniqueFd table = open_pinned(state.map("meta"));
+    abi::meta meta = read_meta(table);
     meta.abi = SALLYPORT_ABI;
-    meta.programs = hash;
-    if (bpf_map_update_elem(fd, &the_meta, &meta, BPF_ANY) != 0)
-        refused("write table meta", errno);
+    meta.programs = hash_of_objects();
+    if (bpf_map_update_elem(table.get(), &the_meta, &meta, BPF_ANY) != 0)
+        kernel_refused("write table meta", errno);
     return true;
+}
+
+void reload_programs(const StateDir& state, ProgramSet set)
+{
+    const Recipe& recipe = recipe_of(set);
+    recipe.make(state, {}, recipe);
 }
 
 }  // namespace sallyport

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "state_dir.hpp"
 
+#include "programs.hpp"
+
 #include "sallyport/error.hpp"
 
 #include <bpf/bpf.h>
@@ -19,12 +21,9 @@ namespace fs = std::filesystem;
 namespace {
 
 /// bpf/maps.h
-constexpr std::array tables{"meta",      "pods",      "pod_exposures",     "backends", "node_ports",
-                            "addresses", "flows_new", "flows_established", "clashes",  "held",
-                            "fragmented", "socket_peers", "port_uses", "traffic",  "drops"};
-
-/// bpf/node.bpf.c
-constexpr std::array programs{"node_ingress", "node_egress", "ask_listener"};
+constexpr std::array tables{"meta",       "pods",         "pod_exposures",     "backends", "node_ports",
+                            "addresses",  "flows_new",    "flows_established", "clashes",  "held",
+                            "fragmented", "socket_peers", "port_uses",         "traffic",  "drops"};
 
 bool is_bpf_file_system(const fs::path& path) noexcept
 {
@@ -41,13 +40,19 @@ bool StateDir::exists() const noexcept
     return is_bpf_file_system(root_.parent_path()) && fs::is_directory(root_, ignored);
 }
 
-bool StateDir::is_complete() const noexcept
+bool StateDir::has_tables() const noexcept
 {
     std::error_code ignored;
     return std::all_of(tables.begin(), tables.end(),
-                       [&](const char* table) { return fs::exists(map(table), ignored); }) &&
-           std::all_of(programs.begin(), programs.end(),
-                       [&](const char* name) { return fs::exists(program(name), ignored); });
+                       [&](const char* table) { return fs::exists(map(table), ignored); });
+}
+
+bool StateDir::is_complete() const
+{
+    const auto programs = pins_of(ProgramSet::node);
+    std::error_code ignored;
+    return has_tables() && std::all_of(programs.begin(), programs.end(),
+                                       [&](const std::string& name) { return fs::exists(program(name), ignored); });
 }
 
 void StateDir::create() const
@@ -57,7 +62,7 @@ void StateDir::create() const
         throw Error(Code::node_lacks, "no BPF file system is mounted at " + bpffs.string() +
                                           " (`findmnt -t bpf` shows where one is); mount it with `mount -t bpf bpf " +
                                           bpffs.string() + "` or set `bpffs` in the conflist");
-    for (const char* part : {"maps", "programs", "links", "filters"}) {
+    for (const char* part : {"maps", "programs", "links", "filters", "pod_links", "pod_filters", "cgroups"}) {
         std::error_code error;
         fs::create_directories(root_ / part, error);
         if (error)
@@ -68,7 +73,7 @@ void StateDir::create() const
 void StateDir::remove() const
 {
     std::error_code error;
-    for (const char* part : {"links", "filters", "programs", "maps"}) {
+    for (const char* part : {"links", "filters", "pod_links", "pod_filters", "cgroups", "programs", "maps"}) {
         fs::remove_all(root_ / part, error);
         if (error)
             throw Error(Code::io_failure, "remove " + (root_ / part).string() + ": " + error.message());

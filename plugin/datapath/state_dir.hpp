@@ -6,7 +6,9 @@
 //   maps/<name>                     the tables
 //   programs/<name>                 the programs, as the next device's hooks want them
 //   links/<ifindex>-<direction>     a tcx link: the attachment lives as long as this pin
+//   cgroups/<inode>-<hook>          the same for a hook at a cgroup, by the cgroup's inode
 //   filters/<ifindex>-<direction>   below kernel 6.6: the program that a tc filter of ours runs on that device
+//   pod_links, pod_filters          the same for pods' own devices, by the pod's generation in the ifindex's place
 #pragma once
 
 #include "sallyport/os/unique_fd.hpp"
@@ -26,13 +28,18 @@ public:
     std::filesystem::path program(const std::string& name) const { return root_ / "programs" / name; }
     std::filesystem::path links() const { return root_ / "links"; }
     std::filesystem::path filters() const { return root_ / "filters"; }
+    std::filesystem::path cgroups() const { return root_ / "cgroups"; }
+    std::filesystem::path pod_links() const { return root_ / "pod_links"; }
+    std::filesystem::path pod_filters() const { return root_ / "pod_filters"; }
 
     /// Is there a directory of ours on a BPF file system?
     bool exists() const noexcept;
 
-    /// Are all tables and programs there? Not so where a command was killed while it made or removed them, or where
-    /// somebody else removed some.
-    bool is_complete() const noexcept;
+    bool has_tables() const noexcept;
+
+    /// Are all tables there, and the programs that every node needs? Not so where a command was killed while it made or
+    /// removed them, or where somebody else removed some.
+    bool is_complete() const;
 
     /// Makes the directories. Throws Error(node_lacks) where <bpffs> isn't a mounted BPF file system.
     void create() const;

@@ -13,7 +13,9 @@
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <exception>
 #include <string>
+#include <utility>
 
 namespace sallyport {
 namespace {
@@ -42,6 +44,24 @@ NetnsIdentity identity_of(const UniqueFd& fd, const std::filesystem::path& path)
     return {.device = file.st_dev, .inode = file.st_ino};
 }
 
+/// Back to where the thread came from. A command that went on inside a pod's namespace would do to the pod what is
+/// meant for the node: where the kernel doesn't let us back, the process ends here.
+class WayBack
+{
+public:
+    explicit WayBack(UniqueFd home) : home_(std::move(home)) {}
+    WayBack(const WayBack&) = delete;
+    WayBack& operator=(const WayBack&) = delete;
+    ~WayBack()
+    {
+        if (::setns(home_.get(), CLONE_NEWNET) != 0)
+            std::terminate();
+    }
+
+private:
+    UniqueFd home_;
+};
+
 }  // namespace
 
 Netns open_netns(const std::filesystem::path& path)
@@ -69,6 +89,16 @@ std::optional<NetnsIdentity> identify_netns(const std::filesystem::path& path)
         return std::nullopt;
     // Out of descriptors, or not permitted, isn't "gone": the caller would take a living pod's ports away.
     throw Error(Code::io_failure, "look at network namespace " + path.string() + ": " + errno_text(error));
+}
+
+void in_netns(const Netns& netns, const std::function<void()>& work)
+{
+    UniqueFd home = open_for_reading("/proc/thread-self/ns/net");
+    if (!home || ::setns(netns.fd.get(), CLONE_NEWNET) != 0)
+        throw Error(Code::node_lacks, "enter the pod's network namespace: " + errno_text(errno) +
+                                          "; it takes CAP_SYS_ADMIN, and /proc mounted");
+    const WayBack way_back(std::move(home));
+    work();
 }
 
 }  // namespace sallyport

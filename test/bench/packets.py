@@ -4,59 +4,29 @@
 of each program (BPF_ENABLE_STATS), less that of an empty program next to it in the same chain, which is the counting.
 A packet at a time, between two processes that take turns, finds the caches cold: the most that a packet costs.
 
-The least is "hot": one packet in a loop (BPF_PROG_TEST_RUN). That works for one that isn't for us and comes out as it
-went in. An established flow's can't be repeated: the second run would be about the packet that the first rewrote."""
+The least is in hot.py: one packet in a loop."""
 import ctypes
 import os
-import platform
 import signal
 import socket
-import struct
 import time
 
-from sandbox import NODE_V4, Broken, inside, libc
+from bpf import ENABLE_STATS, LINK_CREATE, PROG_GET_FD_BY_ID, PROG_QUERY, TCX, bpf, info, load_empty_program
+from hot import hot_section
+from sandbox import NODE_V4, Broken, inside
 from table import Section, Skipped, difference, figure
 
 ROUNDS = 5
 SLICES = 6  # a round's
 SLICE = 0.1  # seconds
-HOT_BATCHES, HOT_RUNS = 20, 100_000
 
-SYS_BPF = {"x86_64": 321}.get(platform.machine(), 280)
-PROG_LOAD, PROG_TEST_RUN, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, PROG_QUERY = 5, 10, 13, 15, 16
-LINK_CREATE, ENABLE_STATS = 28, 32
-SCHED_CLS = 3
-TCX = {"in": 46, "out": 47}  # enum bpf_attach_type, since kernel 6.6
 OURS = {"in": b"node_ingress", "out": b"node_egress"}
-RETURN_NEXT = struct.pack("<BBhiBBhi", 0xB7, 0, 0, -1, 0x95, 0, 0, 0)  # r0 = TCX_NEXT; exit
-
-
-def bpf(command, layout, *values):
-    """The system call. Returns its result and its attributes as they are afterwards."""
-    attributes = ctypes.create_string_buffer(struct.pack("<" + layout, *values), 144)
-    result = libc.syscall(SYS_BPF, command, attributes, len(attributes))
-    if result < 0:
-        raise OSError(ctypes.get_errno(), f"bpf command {command}")
-    return result, attributes
-
-
-def load_empty_program():
-    code, licence = ctypes.create_string_buffer(RETURN_NEXT), ctypes.create_string_buffer(b"GPL")
-    values = SCHED_CLS, len(RETURN_NEXT) // 8, ctypes.addressof(code), ctypes.addressof(licence)
-    return bpf(PROG_LOAD, "IIQQ", *values)[0]
-
-
-def info(program):
-    """Name, nanoseconds, runs."""
-    data = ctypes.create_string_buffer(256)
-    bpf(OBJ_GET_INFO_BY_FD, "IIQ", program, len(data), ctypes.addressof(data))
-    return data.raw[64:80].rstrip(b"\0"), *struct.unpack_from("<QQ", data, 192)
 
 
 def find_ours(ifindex, side):
     ids = (ctypes.c_uint32 * 64)()
     _, answer = bpf(PROG_QUERY, "IIIIQII", ifindex, TCX[side], 0, 0, ctypes.addressof(ids), len(ids), 0)
-    for identity in ids[:struct.unpack_from("<I", answer, 24)[0]]:
+    for identity in ids[:int.from_bytes(answer[24:28], "little")]:
         program = bpf(PROG_GET_FD_BY_ID, "I", identity)[0]
         if info(program)[0] == OURS[side]:
             return program
@@ -91,35 +61,6 @@ class Chain:
                 cost.append((nanoseconds - before[fd][1]) / (runs - before[fd][2]))
             costs[side] = cost
         return costs
-
-
-def run_hot(program, frame):
-    """Nanoseconds a run, of many runs of one program on one packet."""
-    packet = ctypes.create_string_buffer(frame, len(frame))
-    values = program, 0, len(frame), 0, ctypes.addressof(packet), 0, HOT_RUNS, 0
-    _, answer = bpf(PROG_TEST_RUN, "IIIIQQII", *values)
-    return struct.unpack_from("<I", answer, 36)[0]
-
-
-def passing_frame():
-    """A TCP segment over IPv4 between two hosts that are none of ours; checksums aren't looked at."""
-    ends = socket.inet_aton("198.51.100.1") + socket.inet_aton("198.51.100.2")
-    return (bytes(12) + struct.pack("!H", 0x0800) + struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0x4000, 64, 6, 0) + ends +
-            struct.pack("!HHIIBBHHH", 40000, 5000, 1, 1, 0x50, 0x10, 65535, 0, 0))
-
-
-def hot_lines(chains):
-    """`chains`: {how many node ports: Chain}. To be called while the kernel doesn't count."""
-    frame = passing_frame()
-    samples = {(count, side): ([], []) for count in chains for side in TCX}
-    for _ in range(HOT_BATCHES):
-        for (count, side), both in samples.items():
-            for program, costs in zip(chains[count].programs[side], both):
-                costs.append(run_hot(program, frame))
-    for (count, side), (ours, empty) in samples.items():
-        line = difference(f"not for us, hot, {count}, {side}", figure("", ours, "ns"), figure("", empty, "ns"))
-        line.count = len(ours)
-        yield line
 
 
 def connect(server_netns, server_port, client_netns, port):
@@ -198,19 +139,22 @@ def live_lines(nodes, chains):
         yield from case.lines()
 
 
-def per_packet(nodes):
-    """`nodes`: {how many node ports: (node, its pod behind port 8000)}."""
+def live_section(nodes, chains):
     title = Section("Our programs' time per packet (TCP over IPv4), less an empty program's; a run is 0.1 s of traffic")
-    try:
-        chains = {count: Chain(node) for count, (node, _) in nodes.items()}
-    except OSError as error:
-        return [title, Skipped("time per packet", f"no tcx ({error})")]
-    hot = list(hot_lines(chains))
     try:
         stats = bpf(ENABLE_STATS, "I", 0)[0]  # counting ends with this descriptor, also when the bench is killed
     except OSError as error:
-        return [title, *hot, Skipped("with real traffic", f"the kernel doesn't count ({error})")]
+        return [title, Skipped("with real traffic", f"the kernel doesn't count ({error})")]
     try:
-        return [title, *live_lines(nodes, chains), *hot]
+        return [title, *live_lines(nodes, chains)]
     finally:
         os.close(stats)
+
+
+def per_packet(nodes):
+    """`nodes`: {what it has: (node, its pod behind port 8000)}; the first is what the others are held against."""
+    try:
+        chains = {count: Chain(node) for count, (node, _) in nodes.items()}
+    except OSError as error:
+        return [Section("Our programs' time per packet"), Skipped("time per packet", f"no tcx ({error})")]
+    return [*live_section(nodes, chains), *hot_section(nodes, chains)]

@@ -24,8 +24,8 @@ files_but()
 readarray -t files < <(files_but '^(plugin/datapath|test/packet|test/support)/')
 forbid '^#include +(<bpf/|[<"][^>"]*\.skel\.h)' "only plugin/datapath includes libbpf and skeletons" "${files[@]}"
 
-readarray -t files < <(files_but '^plugin/os/netlink\.cpp$')
-forbid '^#include +<netlink/' "only plugin/os/netlink.cpp includes libnl" "${files[@]}"
+readarray -t files < <(files_but '^plugin/os/netlink(_[a-z]+)?\.[ch]pp$')
+forbid '^#include +<netlink/' "only plugin/os/netlink* includes libnl" "${files[@]}"
 
 readarray -t files < <(files_but '\.cpp$|^test/')
 forbid '^#include +<nlohmann/' "JSON stays in the .cpp files that parse and print it" "${files[@]}"

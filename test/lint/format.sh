@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Is every source formatted as .clang-format and bpf/.clang-format say? How far a trailing comment is from its code isn't
-# compared: in the kernel's style comments stand on tab stops, which clang-format doesn't know. `--fix` formats instead.
+# Is every source formatted as .clang-format says, and BPF programs as bpf/.clang-format does? How far a trailing comment is from
+# its code isn't compared: in the kernel's style comments stand on tab stops, which clang-format doesn't know. `--fix` formats
+# instead.
 set -uo pipefail
 
 command -v clang-format-14 >/dev/null || { echo "skipped: clang-format 14 decides, and isn't here"; exit 77; }
@@ -15,7 +16,7 @@ normalised()
 status=0
 while read -r file; do
     style=.clang-format
-    case $file in bpf/* | include/sallyport/abi.h) style=bpf/.clang-format ;; esac
+    case $file in bpf/* | test/support/bpf/* | include/sallyport/abi.h) style=bpf/.clang-format ;; esac
     [ "${1:-}" != --fix ] || { clang-format-14 -i --style=file:$style "$file"; continue; }
     diff -u --label "$file" --label "$file (formatted)" \
         <(normalised <"$file") <(clang-format-14 --style=file:$style "$file" | normalised) || status=1

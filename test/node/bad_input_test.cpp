@@ -150,6 +150,10 @@ TEST_CASE("annotations that can't be read", "[bad input]")
     nodes.expect(102, {.expose = "80:9080", .annotations = {{"sallyport.dev/share", "fairest"}}}, "fairest");
     nodes.expect(102, {.expose = "80:9080", .annotations = {{"sallyport.dev/settle", "61s"}}}, "61s");
     nodes.expect(102, {.expose = "80:9080", .annotations = {{"sallyport.dev/hold", "soon"}}}, "soon");
+    for (const char* item : {"80", "80:0", "80:80", "80:9080/sctp", "192.168.100.1:80:9080", "[fd00::1]:80:9080"})
+        nodes.expect(102, {.annotations = {{"sallyport.dev/remap", item}}}, item);
+    nodes.expect(102, {.annotations = {{"sallyport.dev/remap", "80:9080, 80:9081"}}}, "80:9081");
+    nodes.expect(102, {.annotations = {{"sallyport.dev/remap", "80:8080, 8080:9080"}}}, "8080:9080");
     nodes.expect(102, {.expose = "80:9080", .annotations = {{"sallyport.dev/exposed", "80"}}}, "sallyport.dev/exposed");
 }
 

@@ -4,13 +4,17 @@
 // kill -9 at any moment. The plugin is stopped before each of its system calls in turn that could leave something
 // behind, so every state that a kill can leave is seen, and the same ones in every run.
 #include "support/footprint.hpp"
+#include "support/local_node.hpp"
 #include "support/node.hpp"
 #include "support/require_ok.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 using namespace sallyport::test;
 
@@ -121,4 +125,36 @@ TEST_CASE("an ADD killed at any moment doesn't stand in the way of the next, of 
         require_ok(gateway.del());
         REQUIRE(node.footprint() == nothing);
     }
+}
+
+TEST_CASE("an ADD killed at any moment leaves no hook at a cgroup that the next one doesn't find", "[crash]")
+{
+    LocalNode node;
+    node.plugin["localAccess"] = false;  // two hooks are enough to see
+    Pod bystander(node, {.name = "bystander", .expose = "8000:9080"});
+    require_ok(bystander.add());
+    Pod gateway(node, {.expose = "80:9080"});
+    const auto hooks = [&] {
+        const auto programs = node.cgroup.programs();
+        return std::count_if(programs.begin(), programs.end(),
+                             [](const std::string& line) { return line.starts_with("coming.slice "); });
+    };
+    unsigned limit = 1;
+    for (bool killed = true; killed; limit++) {
+        CAPTURE(limit);
+        node.cgroup.add("coming.slice");
+        killed = killed_at(limit, gateway.call("ADD"), node);
+        require_ok(gateway.add());
+        // A link that the killed one had not pinned yet goes as soon as the kernel gets to it.
+        for (const auto end = std::chrono::steady_clock::now() + patience;
+             hooks() != 2 && std::chrono::steady_clock::now() < end;)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        REQUIRE(hooks() == 2);
+        require_ok(gateway.del());
+        node.cgroup.remove("coming.slice");
+    }
+    CHECK(limit > 15);
+    require_ok(bystander.del());
+    CHECK(node.cgroup.programs() == nothing);
+    CHECK(node.footprint() == nothing);
 }

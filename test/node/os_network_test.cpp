@@ -4,6 +4,8 @@
 // read_node_network and netns_id_of against the running kernel, with real devices.
 #include "os_support.hpp"
 
+#include "support/refusal.hpp"
+
 namespace sallyport {
 
 namespace {
@@ -48,7 +50,7 @@ TEST_CASE("devices are told by what frames they carry")
     ip("link add left type veth peer name right\n");
     const NodeNetwork network = read_node_network();
 
-    CHECK(device(network, "left").ethernet);
+    CHECK(device(network, "left").link_header == LinkHeader::ethernet);
     CHECK_FALSE(device(network, "left").loopback);
     CHECK(device(network, "left").ifindex != device(network, "right").ifindex);
     CHECK(device(network, "left").ifindex > 0);
@@ -56,7 +58,23 @@ TEST_CASE("devices are told by what frames they carry")
     if (::access("/dev/net/tun", R_OK | W_OK) != 0)
         SKIP("no /dev/net/tun for a device without Ethernet header");
     ip("tuntap add dev tun0 mode tun\n");
-    CHECK_FALSE(device(read_node_network(), "tun0").ethernet);
+    CHECK(device(read_node_network(), "tun0").link_header == LinkHeader::none);
+}
+
+TEST_CASE("a bridge's port names its master; so read alone as in the list")
+{
+    const PrivateNetns netns;
+    ip("link add bridge type bridge\n"
+       "link add left type veth peer name right\n"
+       "link set left master bridge\n");
+    const NodeNetwork network = read_node_network();
+    CHECK(device(network, "left").master == device(network, "bridge").ifindex);
+    CHECK(device(network, "right").master == 0);
+    CHECK(device(network, "bridge").master == 0);
+
+    CHECK(read_device("left").ifindex == device(network, "left").ifindex);
+    CHECK(read_device("left").master == device(network, "bridge").ifindex);
+    test::require_refusal([] { read_device("nothing"); }, Code::node_lacks, {"nothing", "ip link show"});
 }
 
 TEST_CASE("addresses are the node's own, each once, without loopback ones")
@@ -186,7 +204,9 @@ TEST_CASE("a node of 250 pods is read completely")
     ip(lines + "route add default via 192.0.2.254\n");
 
     const NodeNetwork network = read_node_network();
-    const auto is_host_side = [](const Device& each) { return each.name.starts_with("host") && each.ethernet; };
+    const auto is_host_side = [](const Device& each) {
+        return each.name.starts_with("host") && each.link_header == LinkHeader::ethernet;
+    };
     CHECK(std::ranges::count_if(network.devices, is_host_side) == 250);
     CHECK(std::ranges::count(network.devices, true, &Device::on_link) == 1);
     CHECK(device(network, "uplink").default_route);

@@ -5,6 +5,7 @@
 // process had been killed there.
 #pragma once
 
+#include "sallyport/error.hpp"
 #include "sallyport/table.hpp"
 
 #include <cstring>
@@ -14,7 +15,7 @@
 
 namespace sallyport::test {
 
-/// What a killed process would not come back from.
+/// What a killed process doesn't come back from.
 struct Killed
 {};
 
@@ -22,11 +23,16 @@ struct Killed
 struct Lifetime
 {
     std::optional<unsigned> writes_left;  ///< nullopt: for ever
+    bool fails_only = false;              ///< one write fails with an Error, and life goes on
 
     void spend()
     {
-        if (writes_left && (*writes_left)-- == 0)
+        if (!writes_left || (*writes_left)-- != 0)
+            return;
+        if (!fails_only)
             throw Killed{};
+        writes_left.reset();
+        throw Error(Code::io_failure, "write to a table: Out of memory");
     }
 };
 
@@ -83,11 +89,12 @@ struct FakeTables
     FakeTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{lifetime};
     FakeTable<abi::endpoint, abi::backend> backends{lifetime};
     FakeTable<abi::endpoint, abi::node_port> node_ports{lifetime};
+    FakeTable<__u32, __u32> port_uses{lifetime};
     FakeTable<abi::endpoint, std::vector<abi::traffic>> traffic{lifetime};
 
-    BindingTables references() { return {meta, pods, pod_exposures, backends, node_ports, traffic}; }
+    BindingTables references() { return {meta, pods, pod_exposures, backends, node_ports, port_uses, traffic}; }
 
-    /// Entries that belong to pods; `meta` outlives them.
+    /// Entries that belong to pods; `meta` and `port_uses` outlive them.
     std::size_t entries() const
     {
         return pods.size() + pod_exposures.size() + backends.size() + node_ports.size() + traffic.size();

@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/footprint.hpp"
 
+#include "sallyport/abi.h"
 #include "support/subprocess.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <sys/syscall.h>
@@ -117,6 +120,45 @@ std::vector<std::string> programs_in(const Namespace& netns)
     }
     std::sort(found.begin(), found.end());
     return found;
+}
+
+std::vector<std::string> programs_below(const std::filesystem::path& cgroup)
+{
+    std::vector<std::filesystem::path> directories{cgroup};
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(cgroup))
+        if (entry.is_directory())
+            directories.push_back(entry.path());
+
+    std::vector<std::string> found;
+    for (const auto& directory : directories) {
+        const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        for (int type = 0; type < __MAX_BPF_ATTACH_TYPE; type++) {
+            const char* name = libbpf_bpf_attach_type_str(static_cast<bpf_attach_type>(type));
+            if (name == nullptr || !std::string_view(name).starts_with("cgroup_"))
+                continue;
+            std::array<__u32, 64> ids{};
+            __u32 count = ids.size();
+            if (bpf_prog_query(fd.get(), static_cast<bpf_attach_type>(type), 0, nullptr, ids.data(), &count) != 0)
+                continue;
+            for (__u32 i = 0; i < count; i++)
+                found.push_back(directory.lexically_relative(cgroup).string() + " " + name + ": program " +
+                                std::to_string(ids[i]));
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+void pretend_other_build(const std::filesystem::path& bpffs)
+{
+    const UniqueFd meta(bpf_obj_get((bpffs / "sallyport/maps/meta").c_str()));
+    const std::uint32_t key = 0;
+    abi::meta value{};
+    if (!meta || bpf_map_lookup_elem(meta.get(), &key, &value) != 0)
+        throw std::system_error(errno, std::generic_category(), "read table meta");
+    value.programs ^= 1;
+    if (bpf_map_update_elem(meta.get(), &key, &value, BPF_ANY) != 0)
+        throw std::system_error(errno, std::generic_category(), "write table meta");
 }
 
 }  // namespace sallyport::test

@@ -24,4 +24,10 @@ Entries entries_below(const std::filesystem::path& bpffs);
 /// program's id, so that a replaced program shows.
 std::vector<std::string> programs_in(const Namespace& netns);
 
+/// Every BPF program attached to a cgroup v2 directory or one below, one line each; sorted.
+std::vector<std::string> programs_below(const std::filesystem::path& cgroup);
+
+/// Makes the pinned programs look like another build's, for the next gateway's ADD to replace.
+void pretend_other_build(const std::filesystem::path& bpffs);
+
 }  // namespace sallyport::test

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/node.hpp"
 
+#include "sallyport/abi.h"
 #include "support/footprint.hpp"
 #include "support/sandbox.hpp"
 
+#include <bpf/bpf.h>
 #include <sys/mount.h>
 
 #include <algorithm>
@@ -65,6 +67,18 @@ void Node::unmount_bpffs()
     if (bpffs_mounted_)
         umount2(bpffs().c_str(), MNT_DETACH);
     bpffs_mounted_ = false;
+}
+
+void Node::pretend_another_build() const
+{
+    const std::string pin = bpffs() / "sallyport/maps/meta";
+    const UniqueFd table(bpf_obj_get(pin.c_str()));
+    const std::uint32_t key = 0;
+    abi::meta meta{};
+    if (!table || bpf_map_lookup_elem(table.get(), &key, &meta) != 0)
+        throw std::system_error(errno, std::generic_category(), "read table meta");
+    meta.programs++;
+    bpf_map_update_elem(table.get(), &key, &meta, BPF_ANY);
 }
 
 Output Node::tool(std::vector<std::string> words) const

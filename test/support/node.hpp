@@ -56,6 +56,9 @@ public:
 
     void unmount_bpffs();
 
+    /// Makes the plugin believe that another build of it has loaded the programs that are pinned here.
+    void pretend_another_build() const;
+
     /// `sallyport status --json`
     Json status() const;
 

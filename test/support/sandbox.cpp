@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/sandbox.hpp"
 
+#include "support/cgroup.hpp"
+
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -17,6 +19,8 @@
 
 namespace sallyport::test {
 namespace {
+
+pid_t outermost = 0;
 
 [[noreturn]] void exit_like(int status)
 {
@@ -57,6 +61,7 @@ void enter_sandbox()
         _exit(skipped);
     }
     std::fflush(nullptr);
+    outermost = getpid();
     if (unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWIPC) != 0)
         give_up("unshare");
 
@@ -67,6 +72,7 @@ void enter_sandbox()
         int status = 0;
         while (waitpid(init, &status, 0) < 0 && errno == EINTR) {
         }
+        remove_test_cgroups();  // the one thing that doesn't go with our namespaces
         exit_like(status);
     }
 
@@ -95,6 +101,11 @@ void enter_sandbox()
 std::filesystem::path sandbox_directory()
 {
     return "/run/sallyport-test";
+}
+
+int sandbox_owner()
+{
+    return outermost;
 }
 
 unsigned next_number()

@@ -23,6 +23,9 @@ inline constexpr int skipped = 4;
 /// A directory on the sandbox's own tmpfs.
 std::filesystem::path sandbox_directory();
 
+/// The outermost process, by its number outside. It outlives all that the sandbox does.
+int sandbox_owner();
+
 /// A number that no other call in this sandbox got.
 unsigned next_number();
 

@@ -57,6 +57,8 @@ std::vector<char*> pointers(const std::vector<std::string>& strings)
     return result;
 }
 
+}  // namespace
+
 class Process
 {
 public:
@@ -108,7 +110,33 @@ private:
     pid_t pid_ = -1;
 };
 
-}  // namespace
+Running::Running(const Invocation& invocation) : process_(std::make_unique<Process>(invocation, false)) {}
+
+Running::~Running()
+{
+    if (ended_)
+        return;
+    signal(SIGKILL);
+    int status = 0;
+    waitpid(pid(), &status, 0);
+}
+
+pid_t Running::pid() const
+{
+    return process_->pid();
+}
+
+void Running::signal(int number) const
+{
+    ::kill(pid(), number);
+}
+
+Output Running::wait()
+{
+    const int status = process_->wait();
+    ended_ = true;
+    return process_->output(status);
+}
 
 Output execute(const Invocation& invocation)
 {

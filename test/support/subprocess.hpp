@@ -1,13 +1,14 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs a program to its end, in a given network namespace, and hands back what it wrote. Also: the same, killed at a
+// Runs a program in a given network namespace, and hands back what it wrote: to its end, beside the test, or killed at a
 // chosen system call.
 #pragma once
 
 #include <sys/types.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,26 @@ Output execute(const Invocation& invocation);
 
 /// As `execute`; throws std::runtime_error with the program's stderr where it fails. Returns its stdout.
 std::string must_execute(const Invocation& invocation);
+
+/// A program that runs beside the test.
+class Running
+{
+public:
+    explicit Running(const Invocation& invocation);
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running();  ///< kills it, if it still runs
+
+    pid_t pid() const;
+    void signal(int number) const;
+
+    /// Waits until it has ended by itself.
+    Output wait();
+
+private:
+    std::unique_ptr<class Process> process_;
+    bool ended_ = false;
+};
 
 /// A system call as it is entered.
 struct SystemCall

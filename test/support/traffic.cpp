@@ -147,23 +147,29 @@ void UdpServer::answer_all() const
     }
 }
 
-Connection::Connection(const Namespace& netns, const Target& target, const DialOptions& options)
+UniqueFd dial(const Namespace& netns, int protocol, const Target& target, const DialOptions& options)
 {
     const SocketAddress address(target);
-    socket_ = open_socket(netns, address.storage.ss_family, SOCK_STREAM);
-    apply(options, fd());
-    if (connect(fd(), address.raw(), address.size) == 0)
-        return;
+    UniqueFd socket =
+        open_socket(netns, address.storage.ss_family, protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM);
+    apply(options, socket.get());
+    if (connect(socket.get(), address.raw(), address.size) == 0)
+        return socket;
     if (errno != EINPROGRESS)
         fail(errno, "connect " + target.to_string());
-    if (!wait_for(fd(), POLLOUT, options.limit))
+    if (!wait_for(socket.get(), POLLOUT, options.limit))
         fail(ETIMEDOUT, "connect " + target.to_string());
     int error = 0;
     socklen_t size = sizeof(error);
-    getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+    getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0)
         fail(error, "connect " + target.to_string());
+    return socket;
 }
+
+Connection::Connection(const Namespace& netns, const Target& target, const DialOptions& options)
+    : socket_(dial(netns, IPPROTO_TCP, target, options))
+{}
 
 void Connection::finish()
 {
@@ -217,13 +223,10 @@ std::string ask_tcp(const Namespace& netns, const Target& target, const DialOpti
 std::string ask_udp(const Namespace& netns, const Target& target, const DialOptions& options,
                     const std::string& datagram)
 {
-    const SocketAddress address(target);
-    const UniqueFd socket = open_socket(netns, address.storage.ss_family, SOCK_DGRAM);
     try {
-        apply(options, socket.get());
         // Connected: only an answer from where we asked counts, and a refusal is heard.
-        if (connect(socket.get(), address.raw(), address.size) != 0 ||
-            send(socket.get(), datagram.data(), datagram.size(), 0) < 0)
+        const UniqueFd socket = dial(netns, IPPROTO_UDP, target, options);
+        if (send(socket.get(), datagram.data(), datagram.size(), 0) < 0)
             fail(errno, "send to " + target.to_string());
         if (!wait_for(socket.get(), POLLIN, options.limit))
             return "silence";

@@ -61,11 +61,14 @@ struct DialOptions
     std::chrono::milliseconds limit = patience;
 };
 
+/// A connected socket, TCP or UDP. Throws std::system_error: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...
+UniqueFd dial(const Namespace& netns, int protocol, const Target& target, const DialOptions& options = {});
+
 /// A TCP connection of a client.
 class Connection
 {
 public:
-    /// Throws std::system_error: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...
+    /// Throws as `dial`.
     Connection(const Namespace& netns, const Target& target, const DialOptions& options = {});
 
     int fd() const { return socket_.get(); }

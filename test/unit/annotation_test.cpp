@@ -176,36 +176,15 @@ TEST_CASE("no value is quoted at length, and no control character goes to the lo
 
 TEST_CASE("share is newest unless spread is asked for")
 {
-    CHECK(parse_wishes({}, {}).share == Share::newest);
-    CHECK(parse_wishes({{"sallyport.dev/share", "newest"}}, {}).share == Share::newest);
-    CHECK(parse_wishes({{"sallyport.dev/share", "spread"}}, {}).share == Share::spread);
+    CHECK(parse_wishes({}, {}).sharing.share == Share::newest);
+    CHECK(parse_wishes({{"sallyport.dev/share", "newest"}}, {}).sharing.share == Share::newest);
+    CHECK(parse_wishes({{"sallyport.dev/share", "spread"}}, {}).sharing.share == Share::spread);
     const std::string value = GENERATE("", "Spread", "oldest", " spread");
     require_refusal(
         [&] {
             parse_wishes({{"sallyport.dev/share", value}}, {});
         },
         Code::bad_annotation, {"annotation sallyport.dev/share: \"" + value + "\" is unknown; write newest or spread"});
-}
-
-TEST_CASE("settle and hold take the default only, and remap nothing, as long as they aren't served")
-{
-    const std::string key = GENERATE("sallyport.dev/settle", "sallyport.dev/hold");
-    CHECK(parse_wishes({{key, "0s"}}, {}).empty());
-    CHECK(parse_wishes({{key, "0"}}, {}).empty());
-    const std::string value = GENERATE("5s", "60s", "", "soon");
-    require_refusal(
-        [&] {
-            parse_wishes({{key, value}}, {});
-        },
-        Code::bad_annotation,
-        {"annotation " + key + ": \"" + value + "\" isn't served by this version of Sallyport; remove it or write 0s"});
-    require_refusal(
-        [] {
-            parse_wishes({{"sallyport.dev/remap", "80:9080"}}, {});
-        },
-        Code::bad_annotation,
-        {"annotation sallyport.dev/remap: \"80:9080\" isn't served by this version of Sallyport; remove the "
-         "annotation"});
 }
 
 TEST_CASE("a key that is nearly ours is refused")

@@ -5,49 +5,17 @@
 #include "sallyport/error.hpp"
 #include "sallyport/vanished.hpp"
 #include "sallyport/wire.hpp"
-#include "support/fake_tables.hpp"
+#include "support/bindings.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
 
 using namespace sallyport;
-using sallyport::test::FakeTables;
-using sallyport::test::Killed;
+using namespace sallyport::test;
+using namespace std::chrono_literals;
 
 namespace {
-
-Exposure exposure(std::uint16_t host_port, const std::string& pod_address, std::uint16_t pod_port = 9080)
-{
-    return {{Address::any_v4(), HostPort{host_port}, Protocol::tcp},
-            {*Address::parse(pod_address), PodPort{pod_port}, Protocol::tcp}};
-}
-
-Binding binding(const std::string& id, std::vector<Exposure> exposures, Share share = Share::newest)
-{
-    Binding made;
-    made.pod.id = {id, "eth0"};
-    made.pod.network = "cilium";
-    made.pod.pod_namespace = "apisix";
-    made.pod.pod_name = "gateway-" + id;
-    made.pod.netns = "/run/netns/" + id;
-    made.netns_identity = {4, 4026530000 + id.size()};
-    made.netns_id = 7;
-    made.share = share;
-    made.exposures = std::move(exposures);
-    return made;
-}
-
-/// Generations behind a node port, youngest first.
-std::vector<std::uint64_t> order(const Bindings& bindings, std::uint16_t host_port)
-{
-    std::vector<std::uint64_t> generations;
-    for (const NodePortEntry& entry : bindings.node_ports())
-        if (entry.node_port.port == HostPort{host_port})
-            for (const NodePortBackend& backend : entry.backends)
-                generations.push_back(backend.generation);
-    return generations;
-}
 
 const Binding old_pod = binding("old", {exposure(80, "10.0.0.1"), exposure(443, "10.0.0.1", 9443)});
 const Binding new_pod = binding("new", {exposure(80, "10.0.0.2"), exposure(8080, "10.0.0.2")});
@@ -78,14 +46,25 @@ TEST_CASE("the youngest pod stands first, and says how the port is shared")
     FakeTables tables;
     Bindings bindings(tables.references());
     bindings.bind(old_pod);
-    bindings.bind(binding("new", {exposure(80, "10.0.0.2")}, Share::spread));
+    const Sharing theirs{Share::spread, 10s, 1500ms};
+    bindings.bind(binding("new", {exposure(80, "10.0.0.2")}, theirs));
 
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2, 1});
-    CHECK(bindings.node_ports()[0].share == Share::spread);
+    CHECK(bindings.node_ports()[0].sharing == theirs);
 
-    bindings.unbind(old_pod.pod.id);
-    CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2});
-    CHECK(order(bindings, 443).empty());
+    SECTION("the old one goes")
+    {
+        bindings.unbind(old_pod.pod.id);
+        CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2});
+        CHECK(order(bindings, 443).empty());
+        CHECK(bindings.node_ports()[0].sharing == theirs);
+    }
+    SECTION("the young one goes, and its wishes with it")
+    {
+        bindings.unbind({"new", "eth0"});
+        CHECK(order(bindings, 80) == std::vector<std::uint64_t>{1});
+        CHECK(bindings.node_ports()[0].sharing == Sharing{});
+    }
 }
 
 TEST_CASE("a generation is never given twice")
@@ -120,6 +99,7 @@ TEST_CASE("killed after any write of bind, unbind finds all and touches nobody e
         Bindings bindings(tables.references());
         bindings.bind(old_pod);
         const std::size_t before = tables.entries();
+        const std::set<std::string> used_before = uses(tables);
 
         tables.lifetime.writes_left = writes;
         try {
@@ -131,8 +111,10 @@ TEST_CASE("killed after any write of bind, unbind finds all and touches nobody e
 
         INFO("killed after " << writes << " writes");
         CHECK(bindings.missing_of(old_pod.pod.id).empty());
+        CHECK(unannounced(tables).empty());
         bindings.unbind(new_pod.pod.id);
         CHECK(tables.entries() == before);
+        CHECK(uses(tables) == used_before);
         CHECK(bindings.missing_of(old_pod.pod.id).empty());
         CHECK(order(bindings, 80) == std::vector<std::uint64_t>{1});
     }
@@ -147,7 +129,9 @@ TEST_CASE("killed after any write of unbind, the next one finishes it")
         Bindings bindings(tables.references());
         bindings.bind(old_pod);
         const std::size_t before = tables.entries();
+        const std::set<std::string> used_before = uses(tables);
         bindings.bind(new_pod);
+        CHECK(uses(tables) != used_before);
 
         tables.lifetime.writes_left = writes;
         try {
@@ -158,8 +142,11 @@ TEST_CASE("killed after any write of unbind, the next one finishes it")
         tables.lifetime.writes_left.reset();
 
         INFO("killed after " << writes << " writes");
+        CHECK(bindings.missing_of(old_pod.pod.id).empty());
+        CHECK(unannounced(tables).empty());
         bindings.unbind(new_pod.pod.id);
         CHECK(tables.entries() == before);
+        CHECK(uses(tables) == used_before);
         CHECK(order(bindings, 80) == std::vector<std::uint64_t>{1});
     }
 }
@@ -266,6 +253,9 @@ TEST_CASE("holders_outside names what pods of other namespaces hold")
     CHECK(holders[0].pod == "apisix/gateway-old");
     CHECK(holders[0].pod_namespace == "apisix");
     CHECK(holders[0].attachment == old_pod.pod.id);
+
+    bindings.bind(binding("remapping", {remap("10.0.0.5", 80, 9080)}));
+    CHECK(bindings.holders_outside("kong").size() == 2);
 }
 
 TEST_CASE("repair brings back what an owner record lists, and removes what has no owner")
@@ -273,7 +263,7 @@ TEST_CASE("repair brings back what an owner record lists, and removes what has n
     FakeTables tables;
     Bindings bindings(tables.references());
     bindings.bind(old_pod);
-    bindings.bind(binding("new", new_pod.exposures, Share::spread));
+    bindings.bind(binding("new", new_pod.exposures, {Share::spread}));
     const std::size_t before = tables.entries();
 
     SECTION("nothing is lost")
@@ -300,7 +290,7 @@ TEST_CASE("repair brings back what an owner record lists, and removes what has n
     CHECK(bindings.missing_of(old_pod.pod.id).empty());
     CHECK(bindings.missing_of(new_pod.pod.id).empty());
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2, 1});
-    CHECK(bindings.node_ports().front().share == Share::spread);
+    CHECK(bindings.node_ports().front().sharing.share == Share::spread);
 }
 
 TEST_CASE("repair forgets a pod whose records aren't whole")

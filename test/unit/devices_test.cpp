@@ -27,7 +27,7 @@ std::vector<Device> node()
     devices[1].default_route = true;
     devices[2].on_link = true;
     devices[4].on_link = true;
-    devices[4].ethernet = false;
+    devices[4].link_header = LinkHeader::none;
     return devices;
 }
 
@@ -45,7 +45,7 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("auto takes devices with a default route or a network of their own, and no others")
 {
-    CHECK(names(outside_devices(std::nullopt, node())) == Names{"eth0", "bond0"});
+    CHECK(names(outside_devices(std::nullopt, node())) == Names{"eth0", "bond0", "wg0"});
 }
 
 TEST_CASE("patterns choose by name")
@@ -54,9 +54,29 @@ TEST_CASE("patterns choose by name")
     CHECK(names(outside_devices(Names{"lxc7", "eth?"}, node())) == Names{"eth0", "lxc7"});
 }
 
-TEST_CASE("the loopback and devices without Ethernet frames are never taken")
+TEST_CASE("the loopback and devices with frames of another kind are never taken")
 {
-    CHECK(names(outside_devices(Names{"*"}, node())) == Names{"eth0", "bond0", "lxc7"});
+    auto devices = node();
+    devices[1].link_header = LinkHeader::other;
+    CHECK(names(outside_devices(Names{"*"}, devices)) == Names{"bond0", "lxc7", "wg0"});
+    CHECK(names(outside_devices(std::nullopt, devices)) == Names{"bond0", "wg0"});
+}
+
+TEST_CASE("a port of a bridge or bond isn't taken beside its master")
+{
+    auto devices = node();
+    devices[1].master = devices[2].ifindex;
+    SECTION("auto: whatever address or route it was left with")
+    {
+        CHECK(names(outside_devices(std::nullopt, devices)) == Names{"bond0", "wg0"});
+        devices[2].on_link = false;
+        CHECK(names(outside_devices(std::nullopt, devices)) == Names{"wg0"});
+    }
+    SECTION("patterns: where the master is named too")
+    {
+        CHECK(names(outside_devices(Names{"eth*", "bond*"}, devices)) == Names{"bond0"});
+        CHECK(names(outside_devices(Names{"eth*"}, devices)) == Names{"eth0"});
+    }
 }
 
 TEST_CASE("no device at all is an error that names the patterns")

@@ -77,4 +77,7 @@ TEST_CASE("node ports overlap where one packet could match both")
     second.port = HostPort{80};
     second.protocol = Protocol::udp;
     CHECK_FALSE(overlap(first, second));
+    second.protocol = Protocol::tcp;
+    second.scope = Scope::pod;
+    CHECK_FALSE(overlap(first, second));
 }

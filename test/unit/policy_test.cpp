@@ -266,3 +266,40 @@ TEST_CASE("a host's listener is cut off where a client of it would reach the pod
     CHECK_FALSE(find_cut_off(wanted, listeners));
     CHECK_FALSE(find_cut_off({}, listeners));
 }
+
+TEST_CASE("a remap is served at the pod's own addresses, whatever gateways says")
+{
+    const Wishes wishes = parse_wishes({{"sallyport.dev/remap", "80:9080, 25:2525/udp"}}, {});
+    Attachment stranger = pod();
+    stranger.pod_namespace = "default";
+    CHECK(desired_texts(wishes, stranger) ==
+          Texts{"10.0.1.7:80/tcp -> 10.0.1.7:9080/tcp", "[fd00::7]:80/tcp -> [fd00::7]:9080/tcp",
+                "10.0.1.7:25/udp -> 10.0.1.7:2525/udp", "[fd00::7]:25/udp -> [fd00::7]:2525/udp"});
+    CHECK(desired_texts(wishes, pod("", "fd00::7")).size() == 2);
+
+    const std::vector<Exposure> wanted = desired(config(), wishes, stranger, node_addresses);
+    CHECK_FALSE(any_at(Scope::node, wanted));
+    for (const Exposure& exposure : wanted)
+        CHECK(exposure.node_port.scope == Scope::pod);
+}
+
+TEST_CASE("a pod may expose a port and remap it")
+{
+    const Wishes wishes = parse_wishes({{"sallyport.dev/expose", "80:80"}, {"sallyport.dev/remap", "80:9080"}}, {});
+    const std::vector<Exposure> wanted = desired(config(), wishes, pod("10.0.1.7", ""), node_addresses);
+    CHECK(texts(wanted) == Texts{"0.0.0.0:80/tcp -> 10.0.1.7:80/tcp", "10.0.1.7:80/tcp -> 10.0.1.7:9080/tcp"});
+    CHECK(any_at(Scope::node, wanted));
+}
+
+TEST_CASE("a remap takes nothing from other pods or from the host")
+{
+    const std::vector<Exposure> wanted =
+        desired(config(), parse_wishes({{"sallyport.dev/remap", "80:9080"}}, {}), pod(), node_addresses);
+    const std::vector<HostListener> listeners = {{Address::any_v6(), HostPort{80}, Protocol::tcp, false, 1},
+                                                 {*Address::parse("10.0.1.7"), HostPort{80}, Protocol::tcp, false, 2}};
+    CHECK_FALSE(find_cut_off(wanted, listeners));
+    const AttachmentId other{"c2", "eth0"};
+    CHECK_NOTHROW(refuse_other_namespaces(wanted, pod(),
+                                          {{node_port("0.0.0.0"), other, "apisix", "apisix/pod"},
+                                           {node_port("10.0.1.7"), other, "apisix", "apisix/pod"}}));
+}

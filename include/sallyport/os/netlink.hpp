@@ -15,12 +15,20 @@
 
 namespace sallyport {
 
+/// What a device's frames begin with.
+enum class LinkHeader {
+    ethernet,
+    none,   ///< the IP header: WireGuard, tun, IP in IP, PPP
+    other,  ///< something that our programs don't know
+};
+
 struct Device
 {
     int ifindex = 0;
     std::string name;
     bool loopback = false;
-    bool ethernet = true;        ///< frames start with an Ethernet header; false for WireGuard, tun, ...
+    LinkHeader link_header = LinkHeader::ethernet;
+    int master = 0;              ///< ifindex of the bridge, bond or the like that it is a port of; 0 for none
     bool default_route = false;  ///< some default route of the main table leaves by it
     bool on_link = false;        ///< has a global address with a prefix: it stands in a network (a /32 or /128 is none)
 };
@@ -33,6 +41,9 @@ struct NodeNetwork
 };
 
 NodeNetwork read_node_network();
+
+/// The device of that name; of its place in the network (the last two members) nothing is said.
+Device read_device(const std::string& name);
 
 /// Its addresses alone, which costs a fraction of it on a node of many pods.
 std::vector<Address> read_node_addresses();

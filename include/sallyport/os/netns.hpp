@@ -1,7 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Network namespaces by path: which one a path stands for, and whether it still does. Never enters one.
+// Network namespaces by path: which one a path stands for, whether it still does, and a visit to it.
 #pragma once
 
 #include "sallyport/os/unique_fd.hpp"
@@ -9,6 +9,7 @@
 #include <compare>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 namespace sallyport {
@@ -35,5 +36,9 @@ Netns open_netns(const std::filesystem::path& path);
 /// What the path leads to now; nullopt if it is gone or no longer a namespace. Throws Error(io_failure) where that
 /// can't be told (out of descriptors, not permitted): the caller must not take the pod for gone.
 std::optional<NetnsIdentity> identify_netns(const std::filesystem::path& path);
+
+/// Runs `work` with this thread inside the namespace, and comes back whether it returns or throws. Throws
+/// Error(node_lacks) where the thread may not enter.
+void in_netns(const Netns& netns, const std::function<void()>& work);
 
 }  // namespace sallyport

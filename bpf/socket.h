@@ -1,0 +1,230 @@
+/* Copyright The Sallyport Authors */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the node's own processes and its pods ask for, before there is a packet: which node port an address in a system
+ * call stands for, and which pod takes it. System calls can be preempted, so nothing here is per CPU.
+ */
+#ifndef SALLYPORT_SOCKET_H
+#define SALLYPORT_SOCKET_H
+
+#include "parse.h"
+#include "select.h"
+
+/* linux/socket.h isn't for BPF. */
+#define AF_INET6 10
+
+/* The namespace of the node itself, by SO_NETNS_COOKIE. 0 before kernel 5.14: it is the initial one then. */
+const volatile __u64 host_netns_cookie = 0;
+
+static __always_inline bool is_in_host(void *context)
+{
+	return bpf_get_netns_cookie(context) == (host_netns_cookie ?: bpf_get_netns_cookie(NULL));
+}
+
+static __always_inline union address any_of_family(const union address *address)
+{
+	return is_v4_mapped(address) ? v4_mapped(0) : (union address){};
+}
+
+static __always_inline bool is_any(const union address *address)
+{
+	return is_v4_mapped(address) ? !address->words[3] : !address->halves[0] && !address->halves[1];
+}
+
+static __always_inline bool is_loopback(const union address *address)
+{
+	if (is_v4_mapped(address))
+		return address->bytes[12] == 127;
+	return !address->halves[0] && !address->words[2] && address->words[3] == bpf_htonl(1);
+}
+
+/* What the context says: the destination of connect and sendmsg, the source that recvmsg and getpeername show. */
+static __always_inline struct endpoint endpoint_v4(const struct bpf_sock_addr *ctx)
+{
+	struct endpoint endpoint = {
+		.address = v4_mapped(ctx->user_ip4),
+		.port = ctx->user_port,
+		.protocol = ctx->protocol,
+	};
+
+	return endpoint;
+}
+
+static __always_inline struct endpoint endpoint_v6(const struct bpf_sock_addr *ctx)
+{
+	struct endpoint endpoint = {
+		.address.words = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] },
+		.port = ctx->user_port,
+		.protocol = ctx->protocol,
+	};
+
+	return endpoint;
+}
+
+/* Does the address count as the node's, seen from this socket? Each other namespace has a loopback of its own. */
+static __always_inline bool is_of_node(const union address *address, bool in_host)
+{
+	struct address_prefix prefix = { .length = 128 };
+
+	if (is_loopback(address) || is_any(address)) /* connect() takes "any" for loopback */
+		return in_host;
+	__builtin_memcpy(prefix.bytes, address, sizeof(prefix.bytes));
+	return bpf_map_lookup_elem(&addresses, &prefix);
+}
+
+/* What the port number stands for here. Most system calls end after this look-up. */
+static __always_inline __u32 port_uses_of(const struct endpoint *endpoint)
+{
+	__u32 index = port_use_index(endpoint->protocol, bpf_ntohs(endpoint->port));
+	__u32 *uses = bpf_map_lookup_elem(&port_uses, &index);
+
+	return uses ? *uses : 0;
+}
+
+static __always_inline bool is_node_port_use(__u32 uses, const union address *address)
+{
+	return uses & (is_v4_mapped(address) ? PORT_ANY_V4 | PORT_EXACT_V4 : PORT_ANY_V6 | PORT_EXACT_V6);
+}
+
+/* The node port that a socket asks for, and its key. An exact address goes before "any". */
+static __always_inline struct node_port *find_asked(const struct endpoint *asked, bool in_host, struct endpoint *key)
+{
+	struct node_port *port;
+
+	if (!is_of_node(&asked->address, in_host))
+		return NULL;
+	*key = *asked;
+	port = bpf_map_lookup_elem(&node_ports, key);
+	if (port)
+		return port;
+	key->address = any_of_family(&asked->address);
+	return bpf_map_lookup_elem(&node_ports, key);
+}
+
+/* As count_connection, but a packet's program may interrupt, on this CPU too. */
+static __always_inline void count_socket(const struct endpoint *node_port, struct node_port *port, __u64 pod)
+{
+	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
+	__u64 before = port->taker;
+
+	if (before != pod)
+		port->taker = pod;
+	if (!seen)
+		return;
+	__sync_fetch_and_add(&seen->connections, 1);
+	if (before && before != pod && port->backends[0].share == SHARE_NEWEST)
+		__sync_fetch_and_add(&seen->handovers, 1);
+}
+
+/* Nothing leaves the host from a loopback address, so such a socket is left to find what listens on loopback. */
+static __always_inline bool is_bound_to_loopback(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *socket = ctx->sk;
+	union address source;
+
+	if (!socket)
+		return false;
+	if (socket->family != AF_INET6)
+		return (bpf_ntohl(socket->src_ip4) >> 24) == 127;
+	source.words[0] = *(volatile __u32 *)&socket->src_ip6[0]; /* one by one: a socket can't be copied from */
+	source.words[1] = *(volatile __u32 *)&socket->src_ip6[1];
+	source.words[2] = *(volatile __u32 *)&socket->src_ip6[2];
+	source.words[3] = *(volatile __u32 *)&socket->src_ip6[3];
+	return is_loopback(&source);
+}
+
+/* The place of the pod that takes what the socket asks for, or MAX_BACKENDS. */
+static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct endpoint *asked)
+{
+	__u64 client = bpf_get_socket_cookie(ctx);
+	bool v6 = !is_v4_mapped(&asked->address);
+	bool in_host = is_in_host(ctx);
+	struct node_port *port;
+	struct endpoint key;
+	__u64 chosen;
+
+	port = find_asked(asked, in_host, &key);
+	if (!port || is_bound_to_loopback(ctx))
+		return MAX_BACKENDS;
+	chosen = in_host ? select_backend(ctx, port, v6, asked->protocol, client, true) :
+			   select_backend(ctx, port, v6, asked->protocol, client, false);
+	if (chosen >= MAX_BACKENDS && !in_host && port->count)
+		return 0; /* nobody was seen yet: if the youngest doesn't listen, it refuses as the host would */
+	return chosen;
+}
+
+/* Not inlined, and so verified on their own. Two, as a hook of IPv4 may not look at what those of IPv6 have. */
+__noinline int select_at_v4_hook(struct bpf_sock_addr *ctx)
+{
+	struct endpoint asked = endpoint_v4(ctx);
+
+	return select_for(ctx, &asked);
+}
+
+__noinline int select_at_v6_hook(struct bpf_sock_addr *ctx)
+{
+	struct endpoint asked = endpoint_v6(ctx);
+
+	return select_for(ctx, &asked);
+}
+
+/*
+ * Chooses a pod for what the socket asks for. False where it asks for something else; and where nobody listens: then
+ * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again".
+ */
+static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, const struct endpoint *asked,
+				   struct socket_peer *given)
+{
+	struct node_port_backend *place;
+	struct node_port *port;
+	struct backend *backend;
+	struct endpoint key;
+	__u32 chosen;
+
+	port = find_asked(asked, is_in_host(ctx), &key);
+	if (!port)
+		return false;
+	chosen = v6_hook ? select_at_v6_hook(ctx) : select_at_v4_hook(ctx);
+	if (chosen >= MAX_BACKENDS)
+		return false;
+	place = &port->backends[chosen];
+	__builtin_memset(given, 0, sizeof(*given));
+	given->endpoint.address = place->address;
+	given->endpoint.port = place->port;
+	given->endpoint.protocol = asked->protocol;
+	given->pod = place->pod;
+	/* The place was read while the command may have been writing it. */
+	backend = find_backend(&given->endpoint.address, given->endpoint.port, asked->protocol);
+	if (!backend || backend->pod != given->pod)
+		return false;
+	count_socket(&key, port, given->pod);
+	return true;
+}
+
+/* ---- socket_peers --------------------------------------------------------------------------------------------- */
+
+static __always_inline void remember(void *context, const struct endpoint *key, const struct endpoint *endpoint,
+				     __u64 pod)
+{
+	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *key };
+	struct socket_peer peer = { .endpoint = *endpoint, .pod = pod };
+
+	bpf_map_update_elem(&socket_peers, &of_socket, &peer, BPF_ANY);
+}
+
+static __always_inline struct socket_peer *recall(void *context, const struct endpoint *key)
+{
+	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *key };
+
+	return bpf_map_lookup_elem(&socket_peers, &of_socket);
+}
+
+/* The socket goes there without us: what it asked for before isn't what it should be shown now. */
+static __always_inline void forget_peer(void *context, const struct endpoint *key)
+{
+	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *key };
+
+	bpf_map_delete_elem(&socket_peers, &of_socket);
+}
+
+#endif

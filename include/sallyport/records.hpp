@@ -1,0 +1,50 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What bindings write into the tables, made from values and read back. Touches no table.
+#pragma once
+
+#include "sallyport/abi.h"
+#include "sallyport/bindings.hpp"
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+namespace sallyport {
+
+/// Where a pod's sockets really listen: what arrives at a port that the pod remaps ends at the remap's container port.
+class Listeners
+{
+public:
+    explicit Listeners(const std::vector<Exposure>& exposures);
+
+    PodPort of(const Backend& backend) const;
+
+private:
+    std::map<Backend, PodPort> remapped_;
+};
+
+/// Throws Error(invalid_environment) where a name is too long for the record.
+abi::pod owner_record(const Binding& binding, std::uint64_t generation);
+BoundPod bound_pod(const abi::pod_key& key, const abi::pod& record);
+
+abi::pod_exposure exposure_record(const Exposure& exposure);
+Exposure exposure_from(const abi::pod_exposure& record);
+
+abi::backend backend_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners);
+
+/// The pod's place at the exposure's node port.
+abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners);
+
+/// The places taken at a node port, youngest first.
+std::span<abi::node_port_backend> places(abi::node_port& node_port);
+std::span<const abi::node_port_backend> places(const abi::node_port& node_port);
+
+Sharing sharing_of(const abi::node_port_backend& place);
+
+Instant instant_from(__u64 monotonic_ns);
+__u64 monotonic_ns(Instant instant);
+
+}  // namespace sallyport

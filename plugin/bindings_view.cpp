@@ -1,0 +1,117 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What bindings answer about the tables; bindings.cpp changes them.
+#include "sallyport/bindings.hpp"
+
+#include "sallyport/records.hpp"
+#include "sallyport/wire.hpp"
+
+#include <algorithm>
+
+namespace sallyport {
+
+namespace {
+
+NodePortBackend backend_at(const abi::node_port_backend& place, const NodePort& node_port,
+                           const Table<abi::endpoint, abi::backend>& backends)
+{
+    abi::endpoint endpoint{};
+    endpoint.address = place.address;
+    endpoint.port = place.port;
+    endpoint.protocol = static_cast<__u8>(node_port.protocol);
+    const Backend backend = backend_from_wire(endpoint);
+    endpoint.port = place.listener;
+    NodePortBackend found{place.pod, backend, backend_from_wire(endpoint).port, std::nullopt};
+    if (const auto entry = backends.find(to_wire(backend));
+        entry && entry->pod == place.pod && entry->listening_since != 0)
+        found.listening_since = instant_from(entry->listening_since);
+    return found;
+}
+
+}  // namespace
+
+std::string BoundPod::pod() const
+{
+    return pod_name.empty() ? id.container_id : pod_namespace + "/" + pod_name;
+}
+
+bool Bindings::knows(const AttachmentId& id) const
+{
+    return find_pod(id).has_value();
+}
+
+std::vector<BoundPod> Bindings::pods() const
+{
+    std::vector<BoundPod> pods;
+    for (const auto& [key, record] : tables_.pods.all())
+        pods.push_back(bound_pod(key, record));
+    return pods;
+}
+
+std::vector<NodePortEntry> Bindings::node_ports() const
+{
+    std::vector<NodePortEntry> entries;
+    for (const auto& [key, value] : tables_.node_ports.all()) {
+        NodePortEntry entry{node_port_from_wire(key), sharing_of(value.backends[0]), {}, std::nullopt};
+        for (const abi::node_port_backend& place : places(value))
+            entry.backends.push_back(backend_at(place, entry.node_port, tables_.backends));
+        if (entry.backends.empty())
+            entry.vacant_until = instant_from(value.vacant_until);
+        entries.push_back(std::move(entry));
+    }
+    std::sort(entries.begin(), entries.end(),
+              [](const NodePortEntry& a, const NodePortEntry& b) { return a.node_port < b.node_port; });
+    return entries;
+}
+
+std::vector<Exposure> Bindings::exposures_of(const AttachmentId& id) const
+{
+    const auto record = find_pod(id);
+    return record ? listed_exposures(*record) : std::vector<Exposure>{};
+}
+
+std::vector<std::string> Bindings::missing_of(const AttachmentId& id) const
+{
+    const auto record = find_pod(id);
+    if (!record)
+        return {"the owner record"};
+
+    std::vector<std::string> missing;
+    for (const Exposure& exposure : listed_exposures(*record)) {
+        const auto backend = tables_.backends.find(to_wire(exposure.backend));
+        if (!backend || backend->pod != record->id || !uses_.has(use_of(exposure.backend)))
+            missing.push_back("backend " + exposure.backend.to_string());
+        const auto entry = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
+        const auto held = places(entry);
+        if (!uses_.has(use_of(exposure.node_port)) ||
+            std::none_of(held.begin(), held.end(), [&](const auto& place) { return place.pod == record->id; }))
+            missing.push_back((exposure.node_port.scope == Scope::pod ? "remapped port " : "node port ") +
+                              exposure.node_port.to_string());
+    }
+    return missing;
+}
+
+std::vector<Holder> Bindings::holders_outside(const std::string& pod_namespace) const
+{
+    std::vector<Holder> holders;
+    for (const auto& [key, record] : tables_.pods.all()) {
+        if (record.pod_namespace == pod_namespace)
+            continue;
+        const BoundPod pod = bound_pod(key, record);
+        for (const Exposure& exposure : listed_exposures(record))
+            if (exposure.node_port.scope == Scope::node)
+                holders.push_back({exposure.node_port, pod.id, pod.pod_namespace, pod.pod()});
+    }
+    return holders;
+}
+
+bool any_waits(const Table<abi::endpoint, abi::node_port>& node_ports, Instant now)
+{
+    const auto entries = node_ports.all();
+    return std::any_of(entries.begin(), entries.end(), [&](const auto& item) {
+        return item.second.count == 0 && item.second.vacant_until > monotonic_ns(now);
+    });
+}
+
+}  // namespace sallyport

@@ -1,0 +1,145 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/records.hpp"
+
+#include "sallyport/error.hpp"
+#include "sallyport/wire.hpp"
+
+#include <algorithm>
+
+namespace sallyport {
+
+namespace {
+
+/// BPF_F_CURRENT_NETNS: a remap's program runs in the pod's own namespace.
+constexpr auto own_netns = static_cast<__u32>(-1);
+
+template <std::size_t size>
+void store_text(char (&field)[size], const std::string& text, const char* what)
+{
+    if (text.size() >= size)
+        throw Error(Code::invalid_environment, std::string(what) + " \"" + text.substr(0, 40) +
+                                                   "...\" is longer than the " + std::to_string(size - 1) +
+                                                   " bytes that an owner record holds");
+    text.copy(field, text.size());
+}
+
+Backend remapped_end(const Exposure& remap)
+{
+    return {remap.node_port.address, PodPort{number(remap.node_port.port)}, remap.node_port.protocol};
+}
+
+abi::be16 listener_of(const Exposure& exposure, const Listeners& listeners)
+{
+    Backend listener = exposure.backend;
+    listener.port = listeners.of(exposure.backend);
+    return to_wire(listener).port;
+}
+
+}  // namespace
+
+Listeners::Listeners(const std::vector<Exposure>& exposures)
+{
+    for (const Exposure& exposure : exposures)
+        if (exposure.node_port.scope == Scope::pod)
+            remapped_.emplace(remapped_end(exposure), exposure.backend.port);
+}
+
+PodPort Listeners::of(const Backend& backend) const
+{
+    const auto remap = remapped_.find(backend);
+    return remap == remapped_.end() ? backend.port : remap->second;
+}
+
+abi::pod owner_record(const Binding& binding, std::uint64_t generation)
+{
+    abi::pod record{};
+    record.id = generation;
+    record.netns_device = binding.netns_identity.device;
+    record.netns_inode = binding.netns_identity.inode;
+    record.netns = binding.netns_id;
+    record.exposures = static_cast<__u32>(binding.exposures.size());
+    record.share = binding.sharing.share == Share::spread ? abi::SHARE_SPREAD : abi::SHARE_NEWEST;
+    record.settle_ms = static_cast<__u32>(binding.sharing.settle.count());
+    record.hold_ms = static_cast<__u32>(binding.sharing.hold.count());
+    store_text(record.netns_path, binding.pod.netns, "the namespace's path");
+    store_text(record.network, binding.pod.network, "the network's name");
+    store_text(record.pod_namespace, binding.pod.pod_namespace, "the pod's namespace");
+    store_text(record.pod_name, binding.pod.pod_name, "the pod's name");
+    return record;
+}
+
+BoundPod bound_pod(const abi::pod_key& key, const abi::pod& record)
+{
+    BoundPod pod;
+    pod.id = from_wire(key);
+    pod.generation = record.id;
+    pod.network = record.network;
+    pod.pod_namespace = record.pod_namespace;
+    pod.pod_name = record.pod_name;
+    pod.netns = record.netns_path;
+    pod.netns_identity = {record.netns_device, record.netns_inode};
+    pod.netns_id = record.netns;
+    return pod;
+}
+
+abi::pod_exposure exposure_record(const Exposure& exposure)
+{
+    return {to_wire(exposure.node_port), to_wire(exposure.backend)};
+}
+
+Exposure exposure_from(const abi::pod_exposure& record)
+{
+    return {node_port_from_wire(record.node_port), backend_from_wire(record.backend)};
+}
+
+abi::backend backend_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners)
+{
+    abi::backend backend{};
+    backend.pod = pod.id;
+    backend.netns = pod.netns;
+    backend.listener = listener_of(exposure, listeners);
+    return backend;
+}
+
+abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners)
+{
+    abi::node_port_backend place{};
+    place.address = to_wire(exposure.backend.address);
+    place.pod = pod.id;
+    place.netns = exposure.node_port.scope == Scope::pod ? own_netns : pod.netns;
+    place.port = to_wire(exposure.backend).port;
+    place.listener = listener_of(exposure, listeners);
+    place.settle_ms = static_cast<__u16>(pod.settle_ms);
+    place.hold_ms = static_cast<__u16>(pod.hold_ms);
+    place.share = static_cast<__u8>(pod.share);
+    return place;
+}
+
+std::span<abi::node_port_backend> places(abi::node_port& node_port)
+{
+    return {node_port.backends, std::min<std::size_t>(node_port.count, abi::MAX_BACKENDS)};
+}
+
+std::span<const abi::node_port_backend> places(const abi::node_port& node_port)
+{
+    return {node_port.backends, std::min<std::size_t>(node_port.count, abi::MAX_BACKENDS)};
+}
+
+Sharing sharing_of(const abi::node_port_backend& place)
+{
+    return {place.share == abi::SHARE_SPREAD ? Share::spread : Share::newest,
+            std::chrono::milliseconds(place.settle_ms), std::chrono::milliseconds(place.hold_ms)};
+}
+
+Instant instant_from(__u64 monotonic_ns)
+{
+    return Instant(std::chrono::nanoseconds(monotonic_ns));
+}
+
+__u64 monotonic_ns(Instant instant)
+{
+    return static_cast<__u64>(std::chrono::nanoseconds(instant.time_since_epoch()).count());
+}
+
+}  // namespace sallyport
