@@ -78,7 +78,7 @@ struct pod {
 	__u32 share;     /* enum share; this and the next two as the pod wants them */
 	__u32 settle_ms;
 	__u32 hold_ms;
-	__u32 zero;
+	__u32 host_device;    /* as in struct node_port_backend */
 	char netns_path[256]; /* NUL-terminated, as are all below */
 	char network[128];
 	char pod_namespace[64];
@@ -136,8 +136,8 @@ SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 48);
 struct node_port {
 	__u32 count; /* of backends; 0: the last pod went, and new connections wait for the next one */
 	__u32 zero;
-	__u64 vacant_until; /* CLOCK_MONOTONIC, ns: how long they do, where count is 0 */
-	__u64 taker;        /* the pod that took the last connection */
+	__u64 vacant_until;                              /* CLOCK_MONOTONIC, ns: how long they do, where count is 0 */
+	__u64 taker;                                     /* the pod that took the last connection */
 	struct node_port_backend backends[MAX_BACKENDS]; /* youngest first */
 };
 SALLYPORT_ASSERT(sizeof(struct node_port) == 24 + 48 * MAX_BACKENDS);
@@ -209,8 +209,8 @@ struct flow {
 	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
 	__u32 host_device; /* as in struct node_port_backend */
 	__u32 zero2;
-	__u64 pod;         /* dead at once when the backend belongs to another */
-	__u64 last_seen;   /* CLOCK_MONOTONIC, ns */
+	__u64 pod;       /* dead at once when the backend belongs to another */
+	__u64 last_seen; /* CLOCK_MONOTONIC, ns */
 };
 SALLYPORT_ASSERT(sizeof(struct flow) == 56);
 

@@ -72,6 +72,7 @@ struct Binding
     std::uint32_t netns_id = 0;
     Sharing sharing;
     std::vector<Exposure> exposures;  ///< remaps among them
+    int host_device = 0;              ///< ifindex of the host's end of the pod's device, with the fast path; else 0
 };
 
 class Bindings
