@@ -68,8 +68,7 @@ static __always_inline bool follow_change(struct __sk_buff *skb, const struct pa
 		return true; /* cut off */
 	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !before)
 		return true; /* none */
-	if (bpf_l3_csum_replace(skb, field, from, to, size) ||
-	    bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
+	if (bpf_l3_csum_replace(skb, field, from, to, size) || bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
 		return false;
 	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !after) {
 		after = 0xffff; /* 0 would say "none" */
@@ -180,8 +179,7 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	backend = find_backend(&inner->destination, inner->destination_port, inner->protocol);
 	direct_key(&walk->key, inner); /* translated already, and so the flow's own key */
 	flow = find_flow(&walk->key);
-	if (!backend || !flow || flow->pod != backend->pod ||
-	    !is_at(flow, outer->scope))
+	if (!backend || !flow || flow->pod != backend->pod || !is_at(flow, outer->scope))
 		return TCX_NEXT;
 	if (ends_flow(skb, outer, inner))
 		flow->state |= FLOW_RESET;

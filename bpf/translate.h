@@ -16,20 +16,12 @@
 #include "flow.h"
 #include "fragment.h"
 #include "hold.h"
+#include "node_port.h"
 
 static __always_inline int drop(enum drop reason)
 {
 	count_drop(reason);
 	return TCX_DROP;
-}
-
-/* enum port_use bits: most packets are told by this alone. */
-static __always_inline __u32 uses_of(__u8 protocol, be16 port)
-{
-	__u32 index = port_use_index(protocol, bpf_ntohs(port));
-	__u32 *uses = bpf_map_lookup_elem(&port_uses, &index);
-
-	return uses ? *uses : 0;
 }
 
 /* The node port that the packet may be sent to, and its key. An exact address goes before "any". */
@@ -52,19 +44,14 @@ static __always_inline struct node_port *find_node_port(const struct packet *pkt
 	}
 	if (!(uses & (pkt->v6 ? PORT_ANY_V6 : PORT_ANY_V4)))
 		return NULL;
-	key->address = pkt->v6 ? (union address){} : v4_mapped(0);
+	key->address = any_of_family(pkt->v6);
 	return bpf_map_lookup_elem(&node_ports, key);
 }
 
-/* "Port 80 on anything that passes by" is somebody else's port 80. */
+/* A remap's key has the pod's own address, and its port is nobody else's. */
 static __always_inline bool is_for_us(const struct packet *pkt)
 {
-	struct address_prefix prefix = { .length = 128 };
-
-	if (pkt->scope == AT_POD)
-		return true; /* the key of a remap has the pod's own address */
-	__builtin_memcpy(prefix.bytes, &pkt->destination, sizeof(prefix.bytes));
-	return bpf_map_lookup_elem(&addresses, &prefix);
+	return pkt->scope == AT_POD || is_answered_here(&pkt->destination);
 }
 
 /* The slot was read while the command may have been writing it: what counts is whom the backend belongs to now. */
@@ -263,7 +250,8 @@ __noinline int from_client_directly(struct __sk_buff *skb)
 	return tell_apart(skb, walk, taken);
 }
 
-/* What from_client() doesn't decide at once: first packets, and those without a flow. `known`: walk->key is a flow's. */
+/* What from_client() doesn't decide at once: first packets, and those without a flow. `known`: walk->key is a flow's.
+ */
 __noinline int from_new_client(struct __sk_buff *skb, int known)
 {
 	struct walk *walk = this_walk();
@@ -342,7 +330,7 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 	if (!(flow->state & FLOW_DIRECT)) {
 		walk->node_port.address = flow->node_address;
 		if (flow->state & FLOW_VIA_ANY)
-			walk->node_port.address = pkt->v6 ? (union address){} : v4_mapped(0);
+			walk->node_port.address = any_of_family(pkt->v6);
 		walk->node_port.port = flow->node_port;
 		walk->node_port.protocol = pkt->protocol;
 		walk->node_port.scope = pkt->scope;

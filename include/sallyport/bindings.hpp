@@ -11,6 +11,7 @@
 
 #include "sallyport/attachment.hpp"
 #include "sallyport/exposure.hpp"
+#include "sallyport/failures.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/policy.hpp"
 #include "sallyport/port_uses.hpp"
@@ -119,7 +120,6 @@ public:
 private:
     /// How a pod's places end: `undone` is an ADD that failed, and leaves a node port as vacant as it was.
     enum class Departure { gone, undone };
-    class Failures;
 
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;
     std::vector<Exposure> listed_exposures(const abi::pod& record) const;
