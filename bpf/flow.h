@@ -160,6 +160,14 @@ static __always_inline void fill_flow(struct flow *flow, const struct packet *pk
 	flow->last_seen = now();
 }
 
+/* In midstream an entry was evicted, but the pod's socket still knows the connection. */
+static __always_inline void reopen_flow(struct walk *walk)
+{
+	walk->flow.state |= FLOW_SYN_ACKED | FLOW_ESTABLISHED | (walk->packet.fin ? FLOW_CLIENT_FIN : 0) |
+			    (walk->packet.rst ? FLOW_RESET : 0);
+	bpf_map_update_elem(&flows_established, &walk->key, &walk->flow, BPF_ANY);
+}
+
 /* The state of the pod's socket for that very client; TCP_STATE_LISTEN or 0 where it has none of its own. */
 static __always_inline __u32 connection_state(struct __sk_buff *skb, const struct packet *pkt, be16 client_port,
 					      const struct node_port_backend *place)

@@ -30,4 +30,34 @@ static __always_inline bool is_answered_here(const union address *address)
 	return bpf_map_lookup_elem(&addresses, &prefix);
 }
 
+/* The node port that the packet may be sent to, and its key. An exact address goes before "any". */
+static __always_inline struct node_port *find_node_port(const struct packet *pkt, struct endpoint *key)
+{
+	__u32 uses = uses_of(pkt->protocol, pkt->destination_port);
+	struct node_port *port;
+
+	__builtin_memset(key, 0, sizeof(*key));
+	key->address = pkt->destination;
+	key->port = pkt->destination_port;
+	key->protocol = pkt->protocol;
+	key->scope = pkt->scope;
+	if (pkt->scope == AT_POD)
+		return uses & PORT_REMAPPED ? bpf_map_lookup_elem(&node_ports, key) : NULL;
+	if (uses & (pkt->v6 ? PORT_EXACT_V6 : PORT_EXACT_V4)) {
+		port = bpf_map_lookup_elem(&node_ports, key);
+		if (port)
+			return port;
+	}
+	if (!(uses & (pkt->v6 ? PORT_ANY_V6 : PORT_ANY_V4)))
+		return NULL;
+	key->address = any_of_family(pkt->v6);
+	return bpf_map_lookup_elem(&node_ports, key);
+}
+
+/* A remap's key has the pod's own address, and its port is nobody else's. */
+static __always_inline bool is_for_us(const struct packet *pkt)
+{
+	return pkt->scope == AT_POD || is_answered_here(&pkt->destination);
+}
+
 #endif
