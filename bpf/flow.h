@@ -89,8 +89,8 @@ static __always_inline void reply_key(struct flow_key *key, const struct packet 
 /* Is it the flow of this request? Others from the same client port may end at the same backend. */
 static __always_inline bool is_flow_of(const struct flow *flow, const struct packet *pkt)
 {
-	return flow->node_port == pkt->destination_port && flow->client_port == pkt->source_port &&
-	       same_address(&flow->node_address, &pkt->destination);
+	return is_at(flow, pkt->scope) && flow->node_port == pkt->destination_port &&
+	       flow->client_port == pkt->source_port && same_address(&flow->node_address, &pkt->destination);
 }
 
 /* The flow and its key, for a packet to a node port; NULL where there is none that leads to a pod of today. */
