@@ -40,8 +40,7 @@ private:
 /// Does one kind of damage, at random. `other` is another frame to take parts of.
 void damage(Bytes& frame, const Bytes& other, Dice& dice);
 
-/// A packet about `embedded` (an IP packet, perhaps cut): type and code in the first two bytes of `rest`, then its
-/// second word. Checksums are right.
+/// A message about `embedded`, an IP packet, perhaps cut. Checksums are right.
 Bytes icmp_message(const std::string& source, const std::string& destination, std::uint8_t type, std::uint8_t code,
                    const Bytes& embedded);
 
