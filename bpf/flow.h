@@ -62,10 +62,17 @@ static __always_inline void make_key(struct flow_key *key, __u8 protocol, const 
 	key->protocol = protocol;
 }
 
-/* A request's own tuple: the key into `clashes` and `held`. */
-static __always_inline void request_tuple(struct flow_key *key, const struct packet *pkt)
+/* The key of the flow of a request that carries what the pod sees: one to the pod itself, or translated already. */
+static __always_inline void direct_key(struct flow_key *key, const struct packet *pkt)
 {
 	make_key(key, pkt->protocol, &pkt->destination, pkt->destination_port, &pkt->source, pkt->source_port);
+}
+
+/* A request's own tuple: the key into `clashes` and `held`. */
+static __always_inline void sent_tuple(struct flow_key *key, const struct packet *pkt)
+{
+	direct_key(key, pkt);
+	key->scope = pkt->scope;
 }
 
 static __always_inline void request_key(struct flow_key *key, const struct packet *pkt,
@@ -151,6 +158,14 @@ static __always_inline void fill_flow(struct flow *flow, const struct packet *pk
 	flow->state = pkt->scope == AT_POD ? FLOW_AT_POD : 0;
 	flow->pod = pod;
 	flow->last_seen = now();
+}
+
+/* In midstream an entry was evicted, but the pod's socket still knows the connection. */
+static __always_inline void reopen_flow(struct walk *walk)
+{
+	walk->flow.state |= FLOW_SYN_ACKED | FLOW_ESTABLISHED | (walk->packet.fin ? FLOW_CLIENT_FIN : 0) |
+			    (walk->packet.rst ? FLOW_RESET : 0);
+	bpf_map_update_elem(&flows_established, &walk->key, &walk->flow, BPF_ANY);
 }
 
 /* The state of the pod's socket for that very client; TCP_STATE_LISTEN or 0 where it has none of its own. */

@@ -68,8 +68,7 @@ static __always_inline bool follow_change(struct __sk_buff *skb, const struct pa
 		return true; /* cut off */
 	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !before)
 		return true; /* none */
-	if (bpf_l3_csum_replace(skb, field, from, to, size) ||
-	    bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
+	if (bpf_l3_csum_replace(skb, field, from, to, size) || bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
 		return false;
 	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !after) {
 		after = 0xffff; /* 0 would say "none" */
@@ -139,7 +138,7 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	port = find_node_port(inner, &walk->node_port);
 	if (port)
 		flow = find_flow_of_request(port, inner, &walk->key);
-	request_tuple(&walk->tuple, inner);
+	sent_tuple(&walk->tuple, inner);
 	if (!flow)
 		flow = find_clash(walk, inner, &walk->key);
 	if (!flow || !is_at(flow, outer->scope))
@@ -178,10 +177,9 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	if (!(uses_of(inner->protocol, inner->destination_port) & PORT_OF_BACKEND))
 		return TCX_NEXT;
 	backend = find_backend(&inner->destination, inner->destination_port, inner->protocol);
-	request_tuple(&walk->key, inner); /* translated already, and so the flow's own key */
+	direct_key(&walk->key, inner); /* translated already, and so the flow's own key */
 	flow = find_flow(&walk->key);
-	if (!backend || !flow || flow->pod != backend->pod ||
-	    !is_at(flow, outer->scope))
+	if (!backend || !flow || flow->pod != backend->pod || !is_at(flow, outer->scope))
 		return TCX_NEXT;
 	if (ends_flow(skb, outer, inner))
 		flow->state |= FLOW_RESET;

@@ -43,7 +43,7 @@ static __always_inline void show_v6(struct bpf_sock_addr *ctx, const struct endp
 /* What the port number of a destination stands for; nothing where it is no TCP or UDP port. */
 static __always_inline __u32 uses_of_destination(const struct endpoint *to)
 {
-	return to->protocol == IPPROTO_TCP || to->protocol == IPPROTO_UDP ? port_uses_of(to) : 0;
+	return to->protocol == IPPROTO_TCP || to->protocol == IPPROTO_UDP ? uses_of(to->protocol, to->port) : 0;
 }
 
 /* connect(): a TCP connection, or a UDP socket's peer. Returns true with the backend in *to. */
@@ -156,7 +156,7 @@ int socket_recvmsg4(struct bpf_sock_addr *ctx)
 {
 	struct endpoint from = endpoint_v4(ctx);
 
-	if ((port_uses_of(&from) & PORT_OF_BACKEND) && show_asked(ctx, &from))
+	if ((uses_of(from.protocol, from.port) & PORT_OF_BACKEND) && show_asked(ctx, &from))
 		show_v4(ctx, &from);
 	return PROCEED;
 }
@@ -166,7 +166,7 @@ int socket_recvmsg6(struct bpf_sock_addr *ctx)
 {
 	struct endpoint from = endpoint_v6(ctx);
 
-	if ((port_uses_of(&from) & PORT_OF_BACKEND) && show_asked(ctx, &from))
+	if ((uses_of(from.protocol, from.port) & PORT_OF_BACKEND) && show_asked(ctx, &from))
 		show_v6(ctx, &from);
 	return PROCEED;
 }
@@ -207,7 +207,7 @@ static __always_inline bool is_reserved(const struct endpoint *bound)
 {
 	bool v4 = is_v4_mapped(&bound->address);
 	struct endpoint any = *bound;
-	__u32 uses = port_uses_of(bound);
+	__u32 uses = uses_of(bound->protocol, bound->port);
 
 	if (!is_node_port_use(uses, &bound->address))
 		return false;
@@ -215,7 +215,7 @@ static __always_inline bool is_reserved(const struct endpoint *bound)
 		return true; /* it would lack one address */
 	if (is_exposed(bound))
 		return true;
-	any.address = any_of_family(&bound->address);
+	any.address = any_of_family(!v4);
 	return is_of_node(&bound->address, true) && is_exposed(&any);
 }
 

@@ -7,7 +7,7 @@
 #ifndef SALLYPORT_SOCKET_H
 #define SALLYPORT_SOCKET_H
 
-#include "parse.h"
+#include "node_port.h"
 #include "select.h"
 
 /* linux/socket.h isn't for BPF. */
@@ -19,11 +19,6 @@ const volatile __u64 host_netns_cookie = 0;
 static __always_inline bool is_in_host(void *context)
 {
 	return bpf_get_netns_cookie(context) == (host_netns_cookie ?: bpf_get_netns_cookie(NULL));
-}
-
-static __always_inline union address any_of_family(const union address *address)
-{
-	return is_v4_mapped(address) ? v4_mapped(0) : (union address){};
 }
 
 static __always_inline bool is_any(const union address *address)
@@ -64,21 +59,9 @@ static __always_inline struct endpoint endpoint_v6(const struct bpf_sock_addr *c
 /* Does the address count as the node's, seen from this socket? Each other namespace has a loopback of its own. */
 static __always_inline bool is_of_node(const union address *address, bool in_host)
 {
-	struct address_prefix prefix = { .length = 128 };
-
 	if (is_loopback(address) || is_any(address)) /* connect() takes "any" for loopback */
 		return in_host;
-	__builtin_memcpy(prefix.bytes, address, sizeof(prefix.bytes));
-	return bpf_map_lookup_elem(&addresses, &prefix);
-}
-
-/* What the port number stands for here. Most system calls end after this look-up. */
-static __always_inline __u32 port_uses_of(const struct endpoint *endpoint)
-{
-	__u32 index = port_use_index(endpoint->protocol, bpf_ntohs(endpoint->port));
-	__u32 *uses = bpf_map_lookup_elem(&port_uses, &index);
-
-	return uses ? *uses : 0;
+	return is_answered_here(address);
 }
 
 static __always_inline bool is_node_port_use(__u32 uses, const union address *address)
@@ -97,7 +80,7 @@ static __always_inline struct node_port *find_asked(const struct endpoint *asked
 	port = bpf_map_lookup_elem(&node_ports, key);
 	if (port)
 		return port;
-	key->address = any_of_family(&asked->address);
+	key->address = any_of_family(!is_v4_mapped(&asked->address));
 	return bpf_map_lookup_elem(&node_ports, key);
 }
 

@@ -37,32 +37,6 @@ bool has_pod(const abi::node_port& entry, std::uint64_t generation)
 
 }  // namespace
 
-/// What went wrong in a removal, which goes on all the same.
-class Bindings::Failures
-{
-public:
-    template <typename Step>
-    void attempt(Step&& step)
-    {
-        try {
-            step();
-        } catch (const Error& error) {
-            list_ += (list_.empty() ? "" : "; ") + std::string(error.what());
-        }
-    }
-
-    bool empty() const { return list_.empty(); }
-
-    void raise(const std::string& action) const
-    {
-        if (!empty())
-            throw Error(Code::io_failure, action + ": " + list_);
-    }
-
-private:
-    std::string list_;
-};
-
 std::uint64_t Bindings::next_generation() const
 {
     return tables_.meta.find(the_meta).value_or(abi::meta{}).last_pod + 1;

@@ -8,6 +8,7 @@
 #include "sallyport/datapath.hpp"
 #include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
+#include "sallyport/fast_path.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 #include "sallyport/os/netlink.hpp"
@@ -40,6 +41,26 @@ std::vector<Device> choose_devices(const Config& config, const NodeNetwork& netw
     const auto candidates = outside_devices(config.devices, network.devices);
     const auto with_cilium = config.devices ? std::vector<Device>{} : devices_of_cilium(candidates);
     return with_cilium.empty() ? candidates : with_cilium;
+}
+
+/// The host's end of the pod's device, where the fast path is wanted; throws Error where it can't be had. Changes
+/// nothing.
+std::optional<Device> find_uplink(const Config& config, const Attachment& pod, const Netns& netns,
+                                  const NodeNetwork& network, const std::vector<Device>& outside)
+{
+    if (!config.fast_path || outside.empty())
+        return std::nullopt;
+    if (!kernel_has_tcx())
+        throw Error(Code::node_lacks,
+                    "fastPath needs tcx, which kernels have from 6.6 on (`uname -r`); set `fastPath` to false");
+    Device of_pod;
+    in_netns(netns, [&] { of_pod = read_device(pod.id.ifname); });
+    const Device uplink = find_host_end(of_pod, netns_id_of(netns.fd.get()), network.devices);
+    std::vector<Device> passed = outside;
+    passed.push_back(uplink);
+    refuse_bypass(guarded_by_cilium(passed));
+    refuse_smaller_mtu(of_pod, outside);
+    return uplink;
 }
 
 void refuse_host_processes(const std::vector<Exposure>& wanted)
@@ -82,6 +103,26 @@ void follow_addresses(Datapath& datapath)
     }
 }
 
+/// What CHECK says about the programs on devices.
+std::vector<std::string> missing_hooks(const Datapath& datapath, const Config& config, const Attachment& pod,
+                                       const NodeNetwork& network, const std::vector<Exposure>& wanted)
+{
+    std::vector<std::string> missing;
+    const auto note = [&](const std::vector<std::string>& more) {
+        missing.insert(missing.end(), more.begin(), more.end());
+    };
+    const Netns netns = open_netns(pod.netns);
+    if (any_at(Scope::node, wanted)) {
+        const auto devices = choose_devices(config, network);
+        note(datapath.missing_hooks(devices));
+        if (const auto uplink = find_uplink(config, pod, netns, network, devices))
+            note(datapath.missing_uplink(*uplink, pod.id));
+    }
+    if (any_at(Scope::pod, wanted))
+        note(datapath.missing_pod_hooks(netns, pod.id));
+    return missing;
+}
+
 /// Carries out a removal under the lock.
 template <typename Removal>
 void remove_locked(const BaseConfig& config, Removal&& removal)
@@ -119,15 +160,13 @@ std::string add(const Request& request)
         return config.prev_result->text;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
 
     log_to(config.log);
-    if (config.fast_path)
-        throw Error(Code::invalid_network_config,
-                    "/fastPath is true, which this version of Sallyport doesn't serve; remove it");
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
     const bool at_node = any_at(Scope::node, wanted);
     const auto devices = at_node ? choose_devices(config, network) : std::vector<Device>{};
     const Netns netns = open_netns(pod.netns);
+    const auto uplink = find_uplink(config, pod, netns, network, devices);
 
     const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
     Datapath datapath = Datapath::open(config.paths, config.flows);
@@ -144,7 +183,10 @@ std::string add(const Request& request)
         datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
         if (any_at(Scope::pod, wanted))
             datapath.attach_pod(netns, pod.id);
-        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted});
+        if (uplink)
+            datapath.attach_uplink(*uplink, pod.id);
+        datapath.bindings().bind(
+            {pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted, uplink ? uplink->ifindex : 0});
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error&) {
         datapath.forget_unbound_pod_hooks();
@@ -192,12 +234,8 @@ void check(const Request& request)
     for (const Exposure& exposure : wanted)
         if (std::find(held.begin(), held.end(), exposure) == held.end())
             missing.push_back("exposure " + summary({exposure}));
-    if (any_at(Scope::node, wanted))
-        for (const std::string& hook : datapath->missing_hooks(choose_devices(config, network)))
-            missing.push_back(hook);
-    if (any_at(Scope::pod, wanted))
-        for (const std::string& hook : datapath->missing_pod_hooks(open_netns(pod.netns), pod.id))
-            missing.push_back(hook);
+    for (const std::string& hook : missing_hooks(*datapath, config, pod, network, wanted))
+        missing.push_back(hook);
     if (missing.empty())
         return;
 

@@ -62,6 +62,7 @@ abi::pod owner_record(const Binding& binding, std::uint64_t generation)
     record.share = binding.sharing.share == Share::spread ? abi::SHARE_SPREAD : abi::SHARE_NEWEST;
     record.settle_ms = static_cast<__u32>(binding.sharing.settle.count());
     record.hold_ms = static_cast<__u32>(binding.sharing.hold.count());
+    record.host_device = static_cast<__u32>(binding.host_device);
     store_text(record.netns_path, binding.pod.netns, "the namespace's path");
     store_text(record.network, binding.pod.network, "the network's name");
     store_text(record.pod_namespace, binding.pod.pod_namespace, "the pod's namespace");
@@ -108,6 +109,7 @@ abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& po
     place.address = to_wire(exposure.backend.address);
     place.pod = pod.id;
     place.netns = exposure.node_port.scope == Scope::pod ? own_netns : pod.netns;
+    place.host_device = exposure.node_port.scope == Scope::pod ? 0 : pod.host_device;
     place.port = to_wire(exposure.backend).port;
     place.listener = listener_of(exposure, listeners);
     place.settle_ms = static_cast<__u16>(pod.settle_ms);

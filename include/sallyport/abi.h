@@ -78,7 +78,7 @@ struct pod {
 	__u32 share;     /* enum share; this and the next two as the pod wants them */
 	__u32 settle_ms;
 	__u32 hold_ms;
-	__u32 zero;
+	__u32 host_device;    /* as in struct node_port_backend */
 	char netns_path[256]; /* NUL-terminated, as are all below */
 	char network[128];
 	char pod_namespace[64];
@@ -136,8 +136,8 @@ SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 48);
 struct node_port {
 	__u32 count; /* of backends; 0: the last pod went, and new connections wait for the next one */
 	__u32 zero;
-	__u64 vacant_until; /* CLOCK_MONOTONIC, ns: how long they do, where count is 0 */
-	__u64 taker;        /* the pod that took the last connection */
+	__u64 vacant_until;                              /* CLOCK_MONOTONIC, ns: how long they do, where count is 0 */
+	__u64 taker;                                     /* the pod that took the last connection */
 	struct node_port_backend backends[MAX_BACKENDS]; /* youngest first */
 };
 SALLYPORT_ASSERT(sizeof(struct node_port) == 24 + 48 * MAX_BACKENDS);
@@ -183,7 +183,8 @@ struct flow_key {
 	be16 backend_port;
 	be16 client_port;
 	__u8 protocol;
-	__u8 zero[3];
+	__u8 scope; /* enum scope, of a key of clashes or held; of a flow's own key 0 */
+	__u8 zero[2];
 };
 SALLYPORT_ASSERT(sizeof(struct flow_key) == 40);
 
@@ -208,15 +209,16 @@ struct flow {
 	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
 	__u32 host_device; /* as in struct node_port_backend */
 	__u32 zero2;
-	__u64 pod;         /* dead at once when the backend belongs to another */
-	__u64 last_seen;   /* CLOCK_MONOTONIC, ns */
+	__u64 pod;       /* dead at once when the backend belongs to another */
+	__u64 last_seen; /* CLOCK_MONOTONIC, ns */
 };
 SALLYPORT_ASSERT(sizeof(struct flow) == 56);
 
 /*
  * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------
  *
- * Key: a flow_key with the node port (or, for a direct connection, the pod's) in the backend's place.
+ * Key: a flow_key with the node port (or, for a direct connection, the pod's) in the backend's place, and the scope: a
+ * remapped connection passes the node as a direct one, with the same tuple.
  * ---- held: the same key -> since when (CLOCK_MONOTONIC, ns) a new connection waits for a listener ----------------
  */
 

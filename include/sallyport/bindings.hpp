@@ -11,6 +11,7 @@
 
 #include "sallyport/attachment.hpp"
 #include "sallyport/exposure.hpp"
+#include "sallyport/failures.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/policy.hpp"
 #include "sallyport/port_uses.hpp"
@@ -72,6 +73,7 @@ struct Binding
     std::uint32_t netns_id = 0;
     Sharing sharing;
     std::vector<Exposure> exposures;  ///< remaps among them
+    int host_device = 0;              ///< ifindex of the host's end of the pod's device, with the fast path; else 0
 };
 
 class Bindings
@@ -118,7 +120,6 @@ public:
 private:
     /// How a pod's places end: `undone` is an ADD that failed, and leaves a node port as vacant as it was.
     enum class Departure { gone, undone };
-    class Failures;
 
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;
     std::vector<Exposure> listed_exposures(const abi::pod& record) const;

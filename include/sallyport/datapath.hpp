@@ -95,6 +95,13 @@ public:
     /// Takes them off the devices of pods that aren't bound any more, or are so anew.
     void forget_unbound_pod_hooks();
 
+    /// Attaches the program of the fast path to the host's end of a pod's device; for the binding that is made next, as
+    /// attach_pod() does. Throws Error(node_lacks).
+    void attach_uplink(const Device& host_end, const AttachmentId& id);
+
+    /// As missing_pod_hooks().
+    std::vector<std::string> missing_uplink(const Device& host_end, const AttachmentId& id) const;
+
     /// Asks the kernel what the datapath would ask: does a socket of that namespace take new connections there?
     bool listens(const Backend& backend, std::uint32_t netns_id) const;
 
@@ -111,7 +118,13 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Those of the devices whose ingress runs Cilium's program.
+/// Those of the devices whose ingress runs Cilium's program for outside devices.
 std::vector<Device> devices_of_cilium(const std::vector<Device>& devices);
+
+/// Those of the devices where any program of Cilium's runs, for outside devices or for pods'.
+std::vector<Device> guarded_by_cilium(const std::vector<Device>& devices);
+
+/// Has the kernel tcx links (6.6)?
+bool kernel_has_tcx();
 
 }  // namespace sallyport

@@ -1,7 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// devices_of_cilium(), of datapath.hpp.
+// devices_of_cilium() and guarded_by_cilium(), of datapath.hpp.
 #include "tc_filter.hpp"
 #include "tcx.hpp"
 
@@ -14,21 +14,23 @@ namespace sallyport {
 
 namespace {
 
-/// Kernel names are cut at 15 characters; below tcx the device's name follows.
-bool is_of_cilium(__u32 program)
+/// All of Cilium's programs begin so. Kernel names are cut at 15 characters; below tcx the device's name follows.
+constexpr const char* any_of_cilium = "cil_";
+constexpr const char* at_outside_device = "cil_from_netdev";
+
+bool has(const std::vector<ChainMember>& chain, const char* name)
 {
-    return program_name(program).starts_with("cil_from_netdev");
+    return std::any_of(chain.begin(), chain.end(),
+                       [&](const ChainMember& each) { return program_name(each.program).starts_with(name); });
 }
 
-bool runs_cilium(const Device& device)
+bool runs(Place place, const char* name)
 {
-    const Place place{device.ifindex, Direction::ingress};
-    const auto chain = tcx_chain(place);
-    if (std::any_of(chain.begin(), chain.end(), [](const ChainMember& each) { return is_of_cilium(each.program); }))
+    if (has(tcx_chain(place), name))
         return true;
     // Also where the kernel has tcx: Cilium can be told not to use it.
     const __u32 filter = filter_program_of_cilium(place);
-    return filter != 0 && is_of_cilium(filter);
+    return filter != 0 && program_name(filter).starts_with(name);
 }
 
 }  // namespace
@@ -36,7 +38,21 @@ bool runs_cilium(const Device& device)
 std::vector<Device> devices_of_cilium(const std::vector<Device>& devices)
 {
     std::vector<Device> found;
-    std::copy_if(devices.begin(), devices.end(), std::back_inserter(found), runs_cilium);
+    std::copy_if(devices.begin(), devices.end(), std::back_inserter(found), [](const Device& device) {
+        return runs({device.ifindex, Direction::ingress}, at_outside_device);
+    });
+    return found;
+}
+
+std::vector<Device> guarded_by_cilium(const std::vector<Device>& devices)
+{
+    std::vector<Device> found;
+    std::copy_if(devices.begin(), devices.end(), std::back_inserter(found), [](const Device& device) {
+        return has(netkit_chain(device.ifindex), any_of_cilium) ||
+               std::any_of(directions.begin(), directions.end(), [&](Direction direction) {
+                   return runs({device.ifindex, direction}, any_of_cilium);
+               });
+    });
     return found;
 }
 

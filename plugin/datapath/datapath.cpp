@@ -201,7 +201,8 @@ std::vector<Prefix> Datapath::addresses() const
 
 void Datapath::follow_devices(const std::vector<Device>& devices)
 {
-    state_->node_hooks.follow(devices);
+    if (state_->node_hooks.follow(devices))
+        state_->pod_hooks.update(state_->pods_at_start);  // the fast path's program is one of these
 }
 
 void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports)
@@ -222,14 +223,25 @@ std::vector<std::string> Datapath::missing_hooks(const std::vector<Device>& devi
 void Datapath::attach_pod(const Netns& netns, const AttachmentId& id)
 {
     const std::uint64_t next = state_->bindings.next_generation();
-    if (const std::uint64_t bound = state_->generation_of(id); bound != 0)
-        state_->pod_hooks.hand_on(bound, next);
+    state_->pod_hooks.hand_on(PodHooks::End::pod, state_->generation_of(id), next);
     state_->pod_hooks.attach(netns, id.ifname, next);
+}
+
+void Datapath::attach_uplink(const Device& host_end, const AttachmentId& id)
+{
+    const std::uint64_t next = state_->bindings.next_generation();
+    state_->pod_hooks.hand_on(PodHooks::End::host, state_->generation_of(id), next);
+    state_->pod_hooks.attach_uplink(host_end, next);
 }
 
 std::vector<std::string> Datapath::missing_pod_hooks(const Netns& netns, const AttachmentId& id) const
 {
     return state_->pod_hooks.missing(netns, id.ifname, state_->generation_of(id));
+}
+
+std::vector<std::string> Datapath::missing_uplink(const Device& host_end, const AttachmentId& id) const
+{
+    return state_->pod_hooks.missing_uplink(host_end, state_->generation_of(id));
 }
 
 void Datapath::forget_unbound_pod_hooks()

@@ -50,13 +50,13 @@ UniqueFd NodeHooks::pinned_program(const Device& device, Direction direction) co
     return program;
 }
 
-void NodeHooks::follow(const std::vector<Device>& devices) const
+bool NodeHooks::follow(const std::vector<Device>& devices) const
 {
     leave_others(devices);
     if (std::any_of(devices.begin(), devices.end(),
                     [](const Device& device) { return set_for(device) == ProgramSet::bare_node; }))
         ensure_programs(state_, ProgramSet::bare_node);
-    renew_displaced(devices);
+    const bool renewed = renew_displaced(devices);
     for (const Device& device : devices)
         for (const Direction direction : directions)
             try {
@@ -64,6 +64,7 @@ void NodeHooks::follow(const std::vector<Device>& devices) const
             } catch (const Error& error) {
                 throw error.during("attach " + name_of(direction) + " to " + device.name);
             }
+    return renewed;
 }
 
 void NodeHooks::leave_others(const std::vector<Device>& devices) const
@@ -81,7 +82,7 @@ void NodeHooks::leave_others(const std::vector<Device>& devices) const
 }
 
 /// Where somebody has come before our programs, pins others that do the same, for these to be put first.
-void NodeHooks::renew_displaced(const std::vector<Device>& devices) const
+bool NodeHooks::renew_displaced(const std::vector<Device>& devices) const
 {
     std::set<ProgramSet> displaced;
     for (const Device& device : devices)
@@ -96,6 +97,7 @@ void NodeHooks::renew_displaced(const std::vector<Device>& devices) const
         }
     for (const ProgramSet set : displaced)
         reload_programs(state_, set);
+    return !displaced.empty();
 }
 
 std::vector<std::string> NodeHooks::missing(const std::vector<Device>& devices) const

@@ -22,7 +22,8 @@ public:
 
     /// Makes these devices run the programs that are pinned now, before all others, and no other devices. Where
     /// programs of another build run, or others have come before ours, ours are replaced or put first, traffic flowing.
-    void follow(const std::vector<Device>& devices) const;
+    /// True where that took to pin any of our programs anew.
+    bool follow(const std::vector<Device>& devices) const;
 
     /// Where our programs should run on these devices and don't, or not before all others; in words.
     std::vector<std::string> missing(const std::vector<Device>& devices) const;
@@ -36,7 +37,7 @@ public:
 private:
     Hook hook(const PinName& name) const;
     void leave_others(const std::vector<Device>& devices) const;
-    void renew_displaced(const std::vector<Device>& devices) const;
+    bool renew_displaced(const std::vector<Device>& devices) const;
     UniqueFd pinned_program(const Device& device, Direction direction) const;
 
     StateDir state_;

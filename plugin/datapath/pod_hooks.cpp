@@ -16,17 +16,25 @@
 
 namespace sallyport {
 
-/// "<generation>-<direction>"; in front "bare_" where the device has no link-layer header.
+/// "<generation>-<direction>", with what tells the program in front.
 struct PodHooks::Pin
 {
     PinName name;
-    bool bare = false;
+    std::string prefix;
 
-    std::string to_string() const { return prefix() + name.to_string(); }
-    std::string prefix() const { return bare ? "bare_" : ""; }
+    std::string to_string() const { return prefix + name.to_string(); }
 };
 
 namespace {
+
+constexpr const char* plain = "";
+constexpr const char* bare = "bare_";      // the device has no link-layer header
+constexpr const char* uplink = "uplink_";  // on the host's end
+
+std::string prefix_for(const Device& of_pod)
+{
+    return of_pod.link_header == LinkHeader::none ? bare : plain;
+}
 
 /// The pod's own device; the thread is in its namespace.
 Device device_of_pod(const std::string& ifname)
@@ -57,10 +65,10 @@ std::vector<PodHooks::Pin> PodHooks::pins() const
 {
     std::vector<Pin> pins;
     for (const auto& directory : {state_.pod_links(), state_.pod_filters()})
-        for (std::string name : names_in(directory)) {
-            const bool bare = name.starts_with("bare_");
-            if (const auto parsed = parse_pin_name(bare ? name.substr(5) : name))
-                pins.push_back({*parsed, bare});
+        for (const std::string& name : names_in(directory)) {
+            const std::string prefix = name.substr(0, name.find_first_of("0123456789"));
+            if (const auto parsed = parse_pin_name(name.substr(prefix.size())))
+                pins.push_back({*parsed, prefix});
         }
     return pins;
 }
@@ -73,7 +81,7 @@ Hook PodHooks::hook(int ifindex, const Pin& pin) const
 
 std::filesystem::path PodHooks::path_of_program(const Pin& pin) const
 {
-    return state_.program(pin.prefix() + "pod_" + name_of(pin.name.direction));
+    return state_.program(pin.prefix == uplink ? "pod_uplink" : pin.prefix + "pod_" + name_of(pin.name.direction));
 }
 
 UniqueFd PodHooks::pinned_program(const Pin& pin) const
@@ -85,12 +93,12 @@ UniqueFd PodHooks::pinned_program(const Pin& pin) const
     return program;
 }
 
-void PodHooks::hand_on(std::uint64_t generation, std::uint64_t next) const
+void PodHooks::hand_on(End end, std::uint64_t generation, std::uint64_t next) const
 {
     for (const Pin& pin : pins()) {
-        if (pin.name.number != generation)
+        if (pin.name.number != generation || (pin.prefix == uplink) != (end == End::host))
             continue;
-        const Pin renamed{{next, pin.name.direction}, pin.bare};
+        const Pin renamed{{next, pin.name.direction}, pin.prefix};
         for (const auto& directory : {state_.pod_links(), state_.pod_filters()}) {
             std::error_code ignored;  // it is in one of the two
             std::filesystem::rename(directory / pin.to_string(), directory / renamed.to_string(), ignored);
@@ -103,10 +111,10 @@ void PodHooks::attach(const Netns& netns, const std::string& ifname, std::uint64
     try {
         in_netns(netns, [&] {
             const Device device = device_of_pod(ifname);
-            const bool bare = device.link_header == LinkHeader::none;
-            ensure_programs(state_, bare ? ProgramSet::bare_pod : ProgramSet::pod);
+            const std::string prefix = prefix_for(device);
+            ensure_programs(state_, prefix == bare ? ProgramSet::bare_pod : ProgramSet::pod);
             for (const Direction direction : directions) {
-                const Pin pin{{generation, direction}, bare};
+                const Pin pin{{generation, direction}, prefix};
                 const Hook hook = this->hook(device.ifindex, pin);
                 if (hook.is_displaced_link())
                     hook.leave();  // ADD comes before the pod's containers: nobody misses us for that moment
@@ -118,22 +126,48 @@ void PodHooks::attach(const Netns& netns, const std::string& ifname, std::uint64
     }
 }
 
+void PodHooks::attach_uplink(const Device& host_end, std::uint64_t generation) const
+{
+    const Pin pin{{generation, Direction::ingress}, uplink};
+    const Hook hook = this->hook(host_end.ifindex, pin);
+    try {
+        if (hook.is_displaced_link())
+            hook.leave();  // the same program can't be put first otherwise; meanwhile replies take the host's stack
+        hook.run_first(pinned_program(pin).get());
+    } catch (const Error& error) {
+        throw error.during("attach to " + host_end.name + ", the host's end of the pod's device");
+    }
+}
+
+void PodHooks::note_missing(int ifindex, const Pin& pin, const std::string& where,
+                            std::vector<std::string>& missing) const
+{
+    const Hook hook = this->hook(ifindex, pin);
+    if (const UniqueFd program = open_pinned(path_of_program(pin));
+        !program || hook.program() != program_id(program.get()))
+        missing.push_back("our program at " + where);
+    else if (const auto other = hook.behind())
+        missing.push_back("the first place at " + where + " (" + *other + " has it)");
+}
+
+std::vector<std::string> PodHooks::missing_uplink(const Device& host_end, std::uint64_t generation) const
+{
+    const Direction direction = Direction::ingress;
+    std::vector<std::string> missing;
+    note_missing(host_end.ifindex, {{generation, direction}, uplink}, name_of(direction) + " of " + host_end.name,
+                 missing);
+    return missing;
+}
+
 std::vector<std::string> PodHooks::missing(const Netns& netns, const std::string& ifname,
                                            std::uint64_t generation) const
 {
     std::vector<std::string> missing;
     in_netns(netns, [&] {
         const Device device = device_of_pod(ifname);
-        for (const Direction direction : directions) {
-            const Pin pin{{generation, direction}, device.link_header == LinkHeader::none};
-            const Hook hook = this->hook(device.ifindex, pin);
-            const std::string where = name_of(direction) + " of the pod's " + ifname;
-            if (const UniqueFd program = open_pinned(path_of_program(pin));
-                !program || hook.program() != program_id(program.get()))
-                missing.push_back("our program at " + where);
-            else if (const auto other = hook.behind())
-                missing.push_back("the first place at " + where + " (" + *other + " has it)");
-        }
+        for (const Direction direction : directions)
+            note_missing(device.ifindex, {{generation, direction}, prefix_for(device)},
+                         name_of(direction) + " of the pod's " + ifname, missing);
     });
     return missing;
 }

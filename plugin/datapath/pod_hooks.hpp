@@ -1,8 +1,9 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Our two programs on a pod's own device, inside its namespace. They go with the pod's binding: pinned under its
-// generation, they are taken away once that isn't bound any more, however it came to that.
+// Our programs on a pod's device: two on its own end, inside its namespace, and with the fast path one on the host's.
+// They go with the pod's binding: pinned under its generation, they are taken away once that isn't bound any more,
+// however it came to that.
 #pragma once
 
 #include "hook.hpp"
@@ -10,6 +11,7 @@
 #include "state_dir.hpp"
 
 #include "sallyport/bindings.hpp"
+#include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 
 #include <cstdint>
@@ -24,14 +26,21 @@ class PodHooks
 public:
     explicit PodHooks(StateDir state) : state_(std::move(state)) {}
 
-    /// Makes what is attached for one generation of a pod the next one's: the kernel takes no program twice at one place.
-    void hand_on(std::uint64_t generation, std::uint64_t next) const;
+    enum class End { pod, host };
+
+    /// Makes what is attached there for one generation of a pod the next one's: the kernel takes no program twice at
+    /// one place.
+    void hand_on(End end, std::uint64_t generation, std::uint64_t next) const;
 
     /// Throws Error(node_lacks); what was attached by then is taken away by forget_others().
     void attach(const Netns& netns, const std::string& ifname, std::uint64_t generation) const;
 
     /// Where our programs should run there and don't, or not before all others; in words.
     std::vector<std::string> missing(const Netns& netns, const std::string& ifname, std::uint64_t generation) const;
+
+    /// The same for the host's end. The caller has seen to it that the kernel has tcx.
+    void attach_uplink(const Device& host_end, std::uint64_t generation) const;
+    std::vector<std::string> missing_uplink(const Device& host_end, std::uint64_t generation) const;
 
     /// Makes all pods' devices run the programs that are pinned now, traffic flowing. Goes on past pods that can't be
     /// reached.
@@ -52,6 +61,7 @@ private:
     Hook hook(int ifindex, const Pin& pin) const;
     std::filesystem::path path_of_program(const Pin& pin) const;
     UniqueFd pinned_program(const Pin& pin) const;
+    void note_missing(int ifindex, const Pin& pin, const std::string& where, std::vector<std::string>& missing) const;
     void update(const Pin& pin, const std::vector<BoundPod>& pods) const;
 
     StateDir state_;

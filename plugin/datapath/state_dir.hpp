@@ -8,7 +8,9 @@
 //   links/<ifindex>-<direction>     a tcx link: the attachment lives as long as this pin
 //   cgroups/<inode>-<hook>          the same for a hook at a cgroup, by the cgroup's inode
 //   filters/<ifindex>-<direction>   below kernel 6.6: the program that a tc filter of ours runs on that device
-//   pod_links, pod_filters          the same for pods' own devices, by the pod's generation in the ifindex's place
+//   pod_links, pod_filters          the same for pods' own devices, by the pod's generation in the ifindex's place;
+//   "bare_"
+//                                   in front where the device has no link-layer header, "uplink_" on the host's end
 #pragma once
 
 #include "sallyport/os/unique_fd.hpp"

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tcx.hpp"
 
+#include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
 
 #include <bpf/bpf.h>
@@ -20,6 +21,24 @@ namespace {
 bpf_attach_type type_of(Direction direction)
 {
     return direction == Direction::ingress ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
+}
+
+/// Attach types of kernel 6.7, for older headers.
+constexpr auto netkit_primary = static_cast<bpf_attach_type>(54);
+constexpr auto netkit_peer = static_cast<bpf_attach_type>(55);
+
+std::vector<ChainMember> chain_at(int ifindex, bpf_attach_type type)
+{
+    std::array<__u32, 64> programs{};  // the kernel takes no more into one chain
+    std::array<__u32, 64> links{};
+    LIBBPF_OPTS(bpf_prog_query_opts, query, .prog_ids = programs.data(), .prog_cnt = programs.size(),
+                .link_ids = links.data());
+    if (bpf_prog_query_opts(ifindex, type, &query) != 0)
+        return {};
+    std::vector<ChainMember> chain(std::min<std::size_t>(query.prog_cnt, programs.size()));
+    for (std::size_t i = 0; i < chain.size(); i++)
+        chain[i] = {programs[i], links[i]};
+    return chain;
 }
 
 }  // namespace
@@ -42,16 +61,22 @@ UniqueFd link_at_head(Place place, int program)
 
 std::vector<ChainMember> tcx_chain(Place place)
 {
-    std::array<__u32, 64> programs{};  // the kernel takes no more into one chain
-    std::array<__u32, 64> links{};
-    LIBBPF_OPTS(bpf_prog_query_opts, query, .prog_ids = programs.data(), .prog_cnt = programs.size(),
-                .link_ids = links.data());
-    if (bpf_prog_query_opts(place.ifindex, type_of(place.direction), &query) != 0)
-        return {};
-    std::vector<ChainMember> chain(std::min<std::size_t>(query.prog_cnt, programs.size()));
-    for (std::size_t i = 0; i < chain.size(); i++)
-        chain[i] = {programs[i], links[i]};
+    return chain_at(place.ifindex, type_of(place.direction));
+}
+
+std::vector<ChainMember> netkit_chain(int ifindex)
+{
+    std::vector<ChainMember> chain = chain_at(ifindex, netkit_primary);
+    const auto of_peer = chain_at(ifindex, netkit_peer);
+    chain.insert(chain.end(), of_peer.begin(), of_peer.end());
     return chain;
+}
+
+bool kernel_has_tcx()
+{
+    constexpr int loopback = 1;  // in every namespace
+    LIBBPF_OPTS(bpf_prog_query_opts, query);
+    return bpf_prog_query_opts(loopback, BPF_TCX_INGRESS, &query) == 0 || errno != EINVAL;
 }
 
 std::optional<TcxLink> describe_link(int link)

@@ -31,6 +31,9 @@ struct ChainMember
 /// First to last; empty where the kernel has no tcx, or the device is gone.
 std::vector<ChainMember> tcx_chain(Place place);
 
+/// Of a netkit device's own hooks, both ends'; empty for other devices. `ifindex` is the host's end.
+std::vector<ChainMember> netkit_chain(int ifindex);
+
 struct TcxLink
 {
     __u32 id = 0;

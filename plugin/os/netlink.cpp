@@ -64,11 +64,17 @@ void read_link(nlmsghdr* message, std::vector<Device>& devices)
     const nlattr* name = find<ifinfomsg>(message, IFLA_IFNAME);
     if (!link || !name)
         return;
+    const nlattr* mtu = find<ifinfomsg>(message, IFLA_MTU);
+    const nlattr* other = find<ifinfomsg>(message, IFLA_LINK);
+    const nlattr* netns = find<ifinfomsg>(message, IFLA_LINK_NETNSID);
     devices.push_back({
         .ifindex = link->ifi_index,
         .name = nla_get_string(name),
         .loopback = (link->ifi_flags & IFF_LOOPBACK) != 0,
         .link_header = link_header_of(link->ifi_type),
+        .mtu = mtu ? nla_get_u32(mtu) : 0,
+        .link = other ? static_cast<int>(nla_get_u32(other)) : 0,
+        .link_netns = netns ? std::optional(nla_get_u32(netns)) : std::nullopt,
         .master = master_of(message),
     });
 }

@@ -99,8 +99,9 @@ class Sallyport:
     def plain_pod(self, node):
         return Pod(node, self.binary, self.entry(node), {ANNOTATIONS: {"app": "plain"}})
 
-    def gateway_pod(self, node, expose):
-        return Pod(node, self.binary, self.entry(node), {ANNOTATIONS: {"sallyport.dev/expose": expose}})
+    def gateway_pod(self, node, expose, fast_path=False):
+        entry = dict(self.entry(node), fastPath=fast_path)
+        return Pod(node, self.binary, entry, {ANNOTATIONS: {"sallyport.dev/expose": expose}})
 
 
 def portmap_pod(node, ports):

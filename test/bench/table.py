@@ -12,7 +12,7 @@ class Figure:
         self.what, self.median, self.p95, self.unit, self.limit, self.count = what, median, p95, unit, limit, count
 
     def cells(self):
-        digits = {"ms": 2, "ns": 0, "x": 2}[self.unit]
+        digits = {"ms": 2, "us": 1, "ns": 0, "x": 2}[self.unit]
         number = lambda value: f"{value:.{digits}f} {self.unit}"
         limit = "" if self.limit is None else f"<= {self.limit:g} {self.unit}"
         verdict = "" if self.limit is None else "ok" if self.median <= self.limit else "over"

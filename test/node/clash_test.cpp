@@ -40,8 +40,8 @@ std::string talk_to_all(const Node& node, int protocol, const std::vector<Target
     std::ostringstream wrong;
     for (const Target& target : targets) {
         try {
-            clients.push_back(
-                std::make_unique<EchoClient>(node.client, protocol, target, DialOptions{.source = Target{own, one_port}}));
+            clients.push_back(std::make_unique<EchoClient>(node.client, protocol, target,
+                                                           DialOptions{.source = Target{own, one_port}}));
             wrong << clients.back()->echo("first words to " + target.to_string());
         } catch (const std::system_error& error) {
             wrong << error.what();
@@ -57,6 +57,10 @@ std::string talk_to_all(const Node& node, int protocol, const std::vector<Target
     for (std::size_t i = 0; i < clients.size(); i++)
         if (const std::string back = clients[i]->receive(targets[i].to_string().size()); back != targets[i].to_string())
             wrong << targets[i].to_string() << " heard " << back;
+    // To the end, or the kernel wouldn't let the client's port be used again at once.
+    for (std::size_t i = 0; i < clients.size() && protocol == IPPROTO_TCP; i++)
+        if (!clients[i]->finish())
+            wrong << targets[i].to_string() << " doesn't end";
     return wrong.str();
 }
 

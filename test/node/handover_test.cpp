@@ -116,9 +116,8 @@ TEST_CASE("DEL of one pod leaves the others' connections alone", "[handover]")
     std::vector<std::unique_ptr<EchoClient>> clients;
     for (const char* name : {"a", "b", "c"}) {
         pods.push_back(std::make_unique<Pod>(
-            node, PodSpec{.name = name,
-                          .expose = "80:9080, 80:9080/udp",
-                          .annotations = {{"sallyport.dev/share", share}}}));
+            node,
+            PodSpec{.name = name, .expose = "80:9080, 80:9080/udp", .annotations = {{"sallyport.dev/share", share}}}));
         servers.push_back(std::make_unique<EchoServer>(pods.back()->netns, Target{"::", 9080}));
         require_ok(pods.back()->add());
         for (int i = 0; i < 40; i++)

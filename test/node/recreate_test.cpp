@@ -30,7 +30,8 @@ public:
         for (int i = 0; i < 6; i++)
             threads_.emplace_back([this, &node, i] {
                 while (!stop_) {
-                    const std::string answer = ask_tcp(node.client, {i % 2 == 0 ? node_v4 : node_v6, 80}, {.limit = 20s});
+                    const std::string answer =
+                        ask_tcp(node.client, {i % 2 == 0 ? node_v4 : node_v6, 80}, {.limit = 20s});
                     const std::lock_guard lock(mutex_);
                     answers_[answer.substr(0, answer.find(' '))]++;
                 }

@@ -9,7 +9,6 @@
 #include "support/require_ok.hpp"
 #include "support/soak.hpp"
 
-#include <bpf/bpf.h>
 #include <catch2/catch_test_macros.hpp>
 #include <sys/stat.h>
 
@@ -44,26 +43,6 @@ std::size_t dead(const Clients& clients, const std::string& text)
     for (std::size_t i = 0; i < clients.size() && count < 3; i++)  // each dead one costs `patience`
         count += clients[i]->echo(text + std::to_string(i)).empty() ? 0 : 1;
     return count;
-}
-
-/// Every entry of the node's pinned flow tables.
-std::size_t flush_flows(const Node& node)
-{
-    std::size_t flushed = 0;
-    for (const std::string& pin : pins_below(node.bpffs())) {
-        const std::string name = std::filesystem::path(pin).filename();
-        if (name != "flows_new" && name != "flows_established")
-            continue;
-        const sallyport::UniqueFd table(bpf_obj_get(pin.c_str()));
-        bpf_map_info info{};
-        std::uint32_t size = sizeof(info);
-        REQUIRE(bpf_map_get_info_by_fd(table.get(), &info, &size) == 0);
-        std::string key(info.key_size, '\0');
-        while (bpf_map_get_next_key(table.get(), nullptr, key.data()) == 0 &&
-               bpf_map_delete_elem(table.get(), key.data()) == 0)
-            flushed++;
-    }
-    return flushed;
 }
 
 /// The same program as another build: of a source line that the BPF object carries for debugging, one letter differs.
@@ -117,7 +96,7 @@ TEST_CASE("1,000 idle connections live through a flood, a flush of the flow tabl
     CHECK(taken > syns / 2);  // the client's device may have dropped some
     CHECK(dead(clients, "after the flood ") == 0);
 
-    CHECK(flush_flows(node) >= many);
+    CHECK(flush_flows(node.bpffs()) >= many);
     CHECK(dead(clients, "after the flush ") == 0);
 
     const std::vector<std::string> old_programs = programs_in(node.host);

@@ -7,6 +7,10 @@
 
 #include <arpa/inet.h>
 
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
 namespace sallyport::test {
 
 namespace {
@@ -14,6 +18,22 @@ namespace {
 abi::address wire_address(const std::string& text)
 {
     return to_wire(Address::parse(text).value());
+}
+
+/// Until a socket can be bound to it, and could send there.
+void wait_for_address(const Namespace& netns, const Target& target)
+{
+    const SocketAddress address(target);
+    const auto usable = [&] {
+        const UniqueFd socket = open_socket(netns, address.storage.ss_family, SOCK_DGRAM);
+        return bind(socket.get(), address.raw(), address.size) == 0 &&
+               connect(socket.get(), address.raw(), address.size) == 0;
+    };
+    for (const auto end = std::chrono::steady_clock::now() + patience; !usable();) {
+        if (std::chrono::steady_clock::now() > end)
+            throw std::runtime_error(target.address + " can't be used in " + netns.name());
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 }  // namespace
@@ -25,13 +45,15 @@ TestPod::TestPod(std::uint64_t pod_id, const std::string& v4_address, const std:
       v4(v4_address),
       v6(v6_address)
 {
-    // The clients' addresses as well: tests open real connections inside. Without "nodad" the kernel makes them usable
-    // a moment later.
+    // The clients' addresses as well: tests open real connections inside.
+    const std::string client_v6 = client_at({true}).address;
     std::string batch;
-    for (const std::string& address :
-         {v4 + "/32", client_at({false}).address + "/32", v6 + "/128 nodad", client_at({true}).address + "/128 nodad"})
+    for (const std::string& address : {v4 + "/32", client_at({false}).address + "/32", v6 + "/128", client_v6 + "/128"})
         batch += "addr add " + address + " dev lo\n";
     netns.ip(batch);
+    // The kernel makes IPv6 addresses usable a moment later.
+    for (const std::string& address : {v6, client_v6})
+        wait_for_address(netns, {address, 1});
 }
 
 UniqueFd TestPod::listen(Kind kind, std::uint16_t port) const
@@ -213,6 +235,7 @@ abi::flow_key flow_key_of(const Target& backend, const Target& client, std::uint
             htons(backend.port),
             htons(client.port),
             protocol,
+            0,
             {}};
 }
 

@@ -196,6 +196,17 @@ PACKET_CASE("node_ingress", "a fragment within a fragment stays as it is", over_
     check_untouched(gateway.programs.ingress(in), in);
 }
 
+PACKET_CASE("node_ingress", "a later fragment that ends within its IP header stays as it is", over_ipv4)
+{
+    const FragmentingGateway gateway(kind);
+    Packet in = gateway.in(kind);
+    in.ip_options = counting(40);
+    gateway.check("node_ingress", in, to(in, gateway.pod.at(kind)), {0, 1});
+    const Bytes whole = in.fragments(piece).at(1);
+    for (std::size_t size = in.l3() + 20; size < in.l4(); size++)
+        check_bytes(gateway.programs.run("node_ingress", first(whole, size)), first(whole, size));
+}
+
 // RFC 1858: such a fragment hides the ports, or a part of TCP's header, from whoever looks at the first alone.
 PACKET_CASE("node_ingress", "a first fragment that ends within its transport header stays as it is", every_kind)
 {

@@ -107,6 +107,13 @@ std::string EchoClient::receive(std::size_t size) const
     return text;
 }
 
+bool EchoClient::finish() const
+{
+    char byte = 0;
+    shutdown(socket_.get(), SHUT_WR);
+    return wait_for(socket_.get(), POLLIN, patience) && recv(socket_.get(), &byte, 1, 0) == 0;
+}
+
 std::string EchoClient::waiting() const
 {
     char buffer[65536];

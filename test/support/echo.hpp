@@ -45,6 +45,8 @@ public:
     std::string receive(std::size_t size) const;
     /// What is there already.
     std::string waiting() const;
+    /// TCP: says that no more comes, and waits until the server has said so too. False where it doesn't.
+    bool finish() const;
     /// Sends and receives; "" where all came back, and otherwise what did.
     std::string echo(const std::string& text) const;
 

@@ -149,6 +149,20 @@ std::vector<std::string> programs_below(const std::filesystem::path& cgroup)
     return found;
 }
 
+std::size_t flush_flows(const std::filesystem::path& bpffs)
+{
+    std::size_t flushed = 0;
+    for (const char* const name : {"flows_new", "flows_established"}) {
+        const UniqueFd table(bpf_obj_get((bpffs / "sallyport/maps" / name).c_str()));
+        abi::flow_key key{};
+        if (!table)
+            throw std::system_error(errno, std::generic_category(), name);
+        while (bpf_map_get_next_key(table.get(), nullptr, &key) == 0 && bpf_map_delete_elem(table.get(), &key) == 0)
+            flushed++;
+    }
+    return flushed;
+}
+
 void pretend_other_build(const std::filesystem::path& bpffs)
 {
     const UniqueFd meta(bpf_obj_get((bpffs / "sallyport/maps/meta").c_str()));

@@ -6,6 +6,7 @@
 
 #include "support/netns.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -26,6 +27,9 @@ std::vector<std::string> programs_in(const Namespace& netns);
 
 /// Every BPF program attached to a cgroup v2 directory or one below, one line each; sorted.
 std::vector<std::string> programs_below(const std::filesystem::path& cgroup);
+
+/// Deletes every flow; returns how many there were.
+std::size_t flush_flows(const std::filesystem::path& bpffs);
 
 /// Makes the pinned programs look like another build's, for the next gateway's ADD to replace.
 void pretend_other_build(const std::filesystem::path& bpffs);

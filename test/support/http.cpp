@@ -21,24 +21,38 @@ std::filesystem::path write_config(const Node& node, const Pod& pod)
     std::ofstream(directory / "nginx.conf") << "user root;\n"
                                                "daemon off;\n"
                                                "worker_processes 1;\n"
-                                               "pid " + place + "/pid;\n"
-                                               "events { worker_connections 4096; }\n"
-                                               "http {\n"
-                                               "    access_log off;\n"
-                                               "    client_body_temp_path " + place + "/body;\n"
-                                               "    proxy_temp_path " + place + "/proxy;\n"
-                                               "    fastcgi_temp_path " + place + "/fastcgi;\n"
-                                               "    uwsgi_temp_path " + place + "/uwsgi;\n"
-                                               "    scgi_temp_path " + place + "/scgi;\n"
-                                               "    keepalive_requests 1000000;\n"
-                                               "    keepalive_time 500ms;\n"
-                                               "    server {\n"
-                                               "        listen [::]:9080 ipv6only=off backlog=1024;\n"
-                                               "        location / {\n"  // keepalive_time counts in locations only
-                                               "            return 200 \"" + pod.spec().name + "\\n\";\n"
-                                               "        }\n"
-                                               "    }\n"
-                                               "}\n";
+                                               "pid " +
+                                                   place +
+                                                   "/pid;\n"
+                                                   "events { worker_connections 4096; }\n"
+                                                   "http {\n"
+                                                   "    access_log off;\n"
+                                                   "    client_body_temp_path " +
+                                                   place +
+                                                   "/body;\n"
+                                                   "    proxy_temp_path " +
+                                                   place +
+                                                   "/proxy;\n"
+                                                   "    fastcgi_temp_path " +
+                                                   place +
+                                                   "/fastcgi;\n"
+                                                   "    uwsgi_temp_path " +
+                                                   place +
+                                                   "/uwsgi;\n"
+                                                   "    scgi_temp_path " +
+                                                   place +
+                                                   "/scgi;\n"
+                                                   "    keepalive_requests 1000000;\n"
+                                                   "    keepalive_time 500ms;\n"
+                                                   "    server {\n"
+                                                   "        listen [::]:9080 ipv6only=off backlog=1024;\n"
+                                                   "        location / {\n"  // keepalive_time counts in locations only
+                                                   "            return 200 \"" +
+                                                   pod.spec().name +
+                                                   "\\n\";\n"
+                                                   "        }\n"
+                                                   "    }\n"
+                                                   "}\n";
     return directory;
 }
 

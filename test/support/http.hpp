@@ -15,8 +15,8 @@ namespace sallyport::test {
 /// nginx with one worker on port 9080 of a pod; answers every request with its name.
 ///
 /// A connection is closed after its first half second, with `Connection: close` in the last answer (keepalive_time): so
-/// that within a preStop of a second all its clients have moved on. Without it, nginx closes idle connections when it is
-/// told to stop, and a client that sends at that moment loses: with or without us.
+/// that within a preStop of a second all its clients have moved on. Without it, nginx closes idle connections when it
+/// is told to stop, and a client that sends at that moment loses: with or without us.
 class Nginx
 {
 public:

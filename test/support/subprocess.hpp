@@ -1,8 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs a program in a given network namespace, and hands back what it wrote: to its end, beside the test, or killed at a
-// chosen system call.
+// Runs a program in a given network namespace, and hands back what it wrote: to its end, beside the test, or killed at
+// a chosen system call.
 #pragma once
 
 #include <sys/types.h>

@@ -150,8 +150,7 @@ void UdpServer::answer_all() const
 UniqueFd dial(const Namespace& netns, int protocol, const Target& target, const DialOptions& options)
 {
     const SocketAddress address(target);
-    UniqueFd socket =
-        open_socket(netns, address.storage.ss_family, protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM);
+    UniqueFd socket = open_socket(netns, address.storage.ss_family, protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM);
     apply(options, socket.get());
     if (connect(socket.get(), address.raw(), address.size) == 0)
         return socket;

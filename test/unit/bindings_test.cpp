@@ -3,6 +3,7 @@
 #include "sallyport/bindings.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/records.hpp"
 #include "sallyport/vanished.hpp"
 #include "sallyport/wire.hpp"
 #include "support/bindings.hpp"
@@ -291,6 +292,33 @@ TEST_CASE("repair brings back what an owner record lists, and removes what has n
     CHECK(bindings.missing_of(new_pod.pod.id).empty());
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2, 1});
     CHECK(bindings.node_ports().front().sharing.share == Share::spread);
+}
+
+TEST_CASE("with the fast path, places on the node name the host's end of the pod's device, also after repair")
+{
+    FakeTables tables;
+    Bindings bindings(tables.references());
+    bindings.bind(binding("slow", {exposure(80, "10.0.0.1")}));
+    Binding fast = binding("fast", {exposure(80, "10.0.0.2"), remap("10.0.0.2", 443, 9443)});
+    fast.host_device = 12;
+    bindings.bind(fast);
+
+    const auto host_devices = [&](const Exposure& exposure) {
+        std::vector<__u32> found;
+        const auto entry = tables.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
+        for (const abi::node_port_backend& place : places(entry))
+            found.push_back(place.host_device);
+        return found;
+    };
+    const auto check_places = [&] {
+        CHECK(host_devices(fast.exposures[0]) == std::vector<__u32>{12, 0});
+        CHECK(host_devices(fast.exposures[1]) == std::vector<__u32>{0});
+    };
+    check_places();
+    for (const auto& [key, value] : tables.node_ports.all())
+        tables.node_ports.erase(key);
+    bindings.repair();
+    check_places();
 }
 
 TEST_CASE("repair forgets a pod whose records aren't whole")

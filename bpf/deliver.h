@@ -1,0 +1,46 @@
+/* Copyright The Sallyport Authors */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What becomes of a packet in the end. Every verdict is TCX_NEXT (or a drop, or with fastPath a redirect): TCX_PASS
+ * would end the chain, and with it skip Cilium and its policies.
+ */
+#ifndef SALLYPORT_DELIVER_H
+#define SALLYPORT_DELIVER_H
+
+#include "flow.h"
+#include "fragment.h"
+
+static __always_inline int drop(enum drop reason)
+{
+	count_drop(reason);
+	return TCX_DROP;
+}
+
+static __always_inline bool is_fragment(const struct packet *pkt)
+{
+	return pkt->first_fragment || pkt->later_fragment;
+}
+
+/* `host_device`: where the pod's device is at hand (fastPath), else 0. Fragments go the usual way. */
+static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pkt, const struct flow_key *key,
+				  __u32 host_device)
+{
+	remember_fragment(pkt);
+	if (!rewrite(skb, pkt, DESTINATION, &key->backend, key->backend_port) ||
+	    !rewrite_port(skb, pkt, SOURCE, key->client_port))
+		return drop(DROP_REWRITE_FAILED);
+	return host_device && !is_fragment(pkt) ? bpf_redirect_peer(host_device, 0) : TCX_NEXT;
+}
+
+/* A packet of a connection that goes on. */
+static __always_inline int forward(struct __sk_buff *skb, const struct walk *walk, const struct flow_key *key,
+				   struct flow *flow)
+{
+	__u32 host_device = flow->host_device;
+
+	track(key, flow, &walk->packet, FROM_CLIENT);
+	count_packet(&walk->node_port, skb, &walk->packet, FROM_CLIENT);
+	return to_pod(skb, &walk->packet, key, host_device);
+}
+
+#endif
