@@ -21,6 +21,19 @@ remap()
     done
 }
 
+fast_path()
+{
+    export FAST_PATH=true
+    if [ $hook = tcx ]; then
+        claim "$1, fastPath: ADD" call ADD $2 "$annotations"
+        exchange "$1, fastPath" pod$2 80
+        claim "$1, fastPath: CHECK" call CHECK $2 "$annotations"
+    else
+        claim "$1, fastPath: refused, for want of tcx" says '"code":103,.*needs tcx' call ADD $2 "$annotations"
+    fi
+    unset FAST_PATH
+}
+
 # pod_on <kind of device> <pod's number>
 pod_on()
 {
@@ -32,6 +45,7 @@ pod_on()
     claim "$1, a datagram in fragments to a remapped port" ask udp "pod$2 192.168.100.2" $(v4_of $2) 82
     unset SIZE
     claim "$1: CHECK" call CHECK $2 "$annotations"
+    fast_path "$1" $2
     claim "$1: DEL" call DEL $2
     nothing_is_left
     claim "$1: after DEL the remapped port is closed" says 'Connection refused' ask tcp - $(v4_of $2) 82

@@ -13,6 +13,17 @@ in_slice()
     sh -c 'echo $$ >/sys/fs/cgroup/node.slice/cgroup.procs && exec "$@"' sh "$@"
 }
 
+# Is any program attached to that cgroup? On 5.10 bpftool says so by no more than the head of its table.
+is_hooked()
+{
+    bpftool cgroup show "$1" >/tmp/hooks && grep AttachType /tmp/hooks
+}
+
+is_bare()
+{
+    bpftool cgroup show "$1" >/tmp/hooks && ! grep . /tmp/hooks
+}
+
 # local_access <pod that asks, or nothing> <its addresses of IPv4 and IPv6> <the node's addresses...>
 local_access()
 {
@@ -37,8 +48,8 @@ binds()
 
 serve pod1 9080
 claim "ADD" call ADD 1 "$expose"
-claim "the hooks are at a child of the cgroup root" says socket_connect4 bpftool cgroup show $cgroup/node.slice
-claim "nothing is at the cgroup root" fails says 'socket_|cgroup_' bpftool cgroup show $cgroup
+claim "the hooks are at a child of the cgroup root" is_hooked $cgroup/node.slice
+claim "nothing is at the cgroup root" is_bare $cgroup
 
 # A connection from the node to a pod has an address of the pod's device as its source.
 local_access "" 10.1.0.1 fd00:10:1::1 127.0.0.1 192.168.100.1 ::1 fd00:100::1 ::ffff:192.168.100.1
@@ -64,6 +75,6 @@ claim "DEL of that pod" call DEL 2
 binds bound tcp :: 8080
 claim "DEL" call DEL 1
 binds bound tcp 0.0.0.0 80
-claim "nothing is at the child either" fails says socket_ bpftool cgroup show $cgroup/node.slice
+claim "nothing is at the child either" is_bare $cgroup/node.slice
 nothing_is_left
 stop $server
