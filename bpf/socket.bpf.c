@@ -72,6 +72,15 @@ static __always_inline bool is_alive(const struct socket_peer *given)
 	return backend && backend->pod == given->pod;
 }
 
+/* A connected socket of IPv6 sends each datagram to IPv4 by here, to the peer that connect() gave it. */
+static __always_inline bool goes_to_peer(struct bpf_sock_addr *ctx, const struct endpoint *to)
+{
+	struct bpf_sock *socket = ctx->sk;
+
+	return socket && socket->state == TCP_STATE_ESTABLISHED && socket->dst_ip4 == to->address.words[3] &&
+	       socket->dst_port == to->port;
+}
+
 /* sendto() and sendmsg() of a datagram: its socket keeps the pod that it was given for as long as that pod lives. */
 static __always_inline bool send_to(struct bpf_sock_addr *ctx, bool v6_hook, struct endpoint *to)
 {
@@ -79,7 +88,7 @@ static __always_inline bool send_to(struct bpf_sock_addr *ctx, bool v6_hook, str
 	struct socket_peer given;
 	struct socket_peer *known;
 
-	if (!uses)
+	if (!uses || (!v6_hook && goes_to_peer(ctx, to)))
 		return false;
 	if (!is_node_port_use(uses, &to->address)) {
 		forget_peer(ctx, to);

@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
+#include <poll.h>
 
 #include <memory>
 #include <set>
@@ -121,6 +122,13 @@ TEST_CASE("a program is shown the address that it asked for, and a direct connec
         const SocketAddress to(target);
         REQUIRE(connect(datagrams.get(), to.raw(), to.size) == 0);
         CHECK(peer_of(datagrams.get()) == as_shown(target));
+        CHECK(send(datagrams.get(), "who", 3, 0) == 3);
+        REQUIRE(wait_for(datagrams.get(), POLLIN, patience));
+        SocketAddress from;
+        char answer[256];
+        CHECK(recvfrom(datagrams.get(), answer, sizeof answer, 0, from.raw(), &from.size) > 0);
+        CHECK(from.target() == as_shown(target));
+        CHECK(peer_of(datagrams.get()) == as_shown(target));  // after a datagram, too
         // Connected anew, to the pod itself.
         const Target direct{family_of(as_shown(target)) == AF_INET ? scene.gateway.pod.v4 : scene.gateway.pod.v6, 9080};
         const SocketAddress to_pod(family_of(target) == AF_INET6 && family_of(direct) == AF_INET
