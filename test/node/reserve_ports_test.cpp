@@ -50,7 +50,7 @@ TEST_CASE("a process of the node can't bind an exposed port", "[reserve]")
     const Stay stay(node.cgroup, processes);
 
     for (const std::string& address : {std::string("0.0.0.0"), std::string("::"), std::string("127.0.0.1"),
-                                      std::string("::1"), node_v4, node_v6, "::ffff:" + node_v4, virtual_v4}) {
+                                       std::string("::1"), node_v4, node_v6, "::ffff:" + node_v4, virtual_v4}) {
         CAPTURE(address);
         CHECK(bind_at(node.host, {{address, 80}}) == in_use);
         CHECK(bind_at(node.host, {{address, 443}, SOCK_DGRAM}) == in_use);
