@@ -176,7 +176,8 @@ stand_in_for_cilium()
 # ---- the plugin -----------------------------------------------------------------------------------------------------
 
 # call <command> <pod's number> ['"<annotation>": "<value>", ...']: what libcni would send behind Cilium. The environment may say
-# which binary (SALLYPORT), the outside devices as JSON (DEVICES), that packets go straight to the pod (FAST_PATH), and that it has no IPv6 (IPV4_ONLY).
+# which binary (SALLYPORT), the outside devices as JSON (DEVICES), that packets go straight to the pod (FAST_PATH), and that it
+# has no IPv6 (IPV4_ONLY).
 call()
 {
     local command=$1 pod=pod$2 device=lxc$2 annotations=${3:-} v6 previous

@@ -13,10 +13,11 @@ in_slice()
     sh -c 'echo $$ >/sys/fs/cgroup/node.slice/cgroup.procs && exec "$@"' sh "$@"
 }
 
-# Is any program attached to that cgroup? On 5.10 bpftool says so by no more than the head of its table.
+# Is any program attached to that cgroup? On 5.10 bpftool prints no more than the head of its table then, and fails.
 is_hooked()
 {
-    bpftool cgroup show "$1" >/tmp/hooks && grep AttachType /tmp/hooks
+    bpftool cgroup show "$1" >/tmp/hooks
+    grep AttachType /tmp/hooks
 }
 
 is_bare()
