@@ -7,7 +7,10 @@
 #include "maps.h"
 #include "parse.h"
 
-/* `port` is where the last taker is remembered: a connection that another pod takes is a handover. */
+/*
+ * `port` is where the last taker is remembered: a connection that another pod takes is a handover. Atomically, as a
+ * packet's program may interrupt one at a system call, on this CPU too.
+ */
 static __always_inline void count_connection(const struct endpoint *node_port, struct node_port *port, __u64 pod)
 {
 	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
@@ -17,9 +20,9 @@ static __always_inline void count_connection(const struct endpoint *node_port, s
 		port->taker = pod;
 	if (!seen)
 		return;
-	seen->connections++;
+	__sync_fetch_and_add(&seen->connections, 1);
 	if (before && before != pod && port->backends[0].share == SHARE_NEWEST)
-		seen->handovers++;
+		__sync_fetch_and_add(&seen->handovers, 1);
 }
 
 static __always_inline void count_held(const struct endpoint *node_port)

@@ -12,6 +12,7 @@
 #include "parse.h"
 #include "rewrite.h"
 #include "select.h"
+#include "walk.h"
 
 /* How far beyond our SYN-ACK the client's first acknowledgement may be: data sent with it (TCP Fast Open, RFC 7413). */
 #define FIRST_WINDOW (1 << 20)

@@ -270,37 +270,6 @@ static __always_inline bool parse_icmp(struct __sk_buff *skb, struct packet *pkt
 	return icmp && is_icmp_error(pkt->protocol, icmp->type);
 }
 
-/*
- * Where the running program keeps what it parsed. A program isn't interrupted by another on its CPU (bottom halves are
- * off), so one is enough. On the stack, the verifier would follow every value that a header can lead to through the
- * whole rest of the program; what is read from a map it knows nothing of, and the programs load in half the time.
- */
-struct walk {
-	struct packet packet;
-	struct packet embedded; /* in an ICMP error */
-	struct endpoint node_port;
-
-	/* Kept here and not on the stack, of which a program has 512 bytes with all that it calls. */
-	struct flow_key key;            /* of the packet's flow */
-	struct flow_key tuple;          /* the request as it is sent: the key into clashes and held */
-	struct flow flow;               /* the entry that is being made */
-	struct node_port_backend place; /* of the pod that takes it */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__type(key, __u32);
-	__type(value, struct walk);
-	__uint(max_entries, 1);
-} scratch SEC(".maps");
-
-static __always_inline struct walk *this_walk(void)
-{
-	const __u32 zero = 0;
-
-	return bpf_map_lookup_elem(&scratch, &zero);
-}
-
 /* True for a TCP segment, a UDP datagram, a fragment, or an ICMP error, over IPv4 or IPv6. */
 static __always_inline bool parse_packet(struct __sk_buff *skb, struct packet *pkt, enum scope scope)
 {

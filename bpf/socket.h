@@ -7,6 +7,7 @@
 #ifndef SALLYPORT_SOCKET_H
 #define SALLYPORT_SOCKET_H
 
+#include "counters.h"
 #include "node_port.h"
 #include "select.h"
 
@@ -82,21 +83,6 @@ static __always_inline struct node_port *find_asked(const struct endpoint *asked
 		return port;
 	key->address = any_of_family(!is_v4_mapped(&asked->address));
 	return bpf_map_lookup_elem(&node_ports, key);
-}
-
-/* As count_connection, but a packet's program may interrupt, on this CPU too. */
-static __always_inline void count_socket(const struct endpoint *node_port, struct node_port *port, __u64 pod)
-{
-	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
-	__u64 before = port->taker;
-
-	if (before != pod)
-		port->taker = pod;
-	if (!seen)
-		return;
-	__sync_fetch_and_add(&seen->connections, 1);
-	if (before && before != pod && port->backends[0].share == SHARE_NEWEST)
-		__sync_fetch_and_add(&seen->handovers, 1);
 }
 
 /* Nothing leaves the host from a loopback address, so such a socket is left to find what listens on loopback. */
@@ -180,7 +166,7 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 	backend = find_backend(&given->endpoint.address, given->endpoint.port, asked->protocol);
 	if (!backend || backend->pod != given->pod)
 		return false;
-	count_socket(&key, port, given->pod);
+	count_connection(&key, port, given->pod);
 	return true;
 }
 
