@@ -8,14 +8,6 @@
 #include "deliver.h"
 #include "hold.h"
 
-/* The slot was read while the command may have been writing it: what counts is whom the backend belongs to now. */
-static __always_inline bool still_there(const struct packet *pkt, const struct node_port_backend *place)
-{
-	struct backend *backend = find_backend(&place->address, place->port, pkt->protocol);
-
-	return backend && backend->pod == place->pod;
-}
-
 /* A first packet on a known tuple: a retransmission stays where it was; a new connection chooses anew. */
 static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, const struct flow *flow)
 {
@@ -76,8 +68,8 @@ __noinline int admit(struct __sk_buff *skb, int known)
 		return TCX_DROP;
 	}
 	walk->place = port->backends[chosen];
-	if (!still_there(pkt, &walk->place))
-		return TCX_NEXT;
+	if (!find_backend_of(walk->place.pod, &walk->place.address, walk->place.port, pkt->protocol))
+		return TCX_NEXT; /* the command was just writing the place */
 
 	make_key(&walk->key, pkt->protocol, &walk->place.address, walk->place.port, &pkt->source, client_port);
 	fill_flow(&walk->flow, pkt, walk->place.pod);

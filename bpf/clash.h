@@ -18,7 +18,6 @@
 static __always_inline struct flow *find_clash(const struct walk *walk, const struct packet *pkt, struct flow_key *key)
 {
 	struct flow_key *shown = bpf_map_lookup_elem(&clashes, &walk->tuple);
-	struct backend *backend;
 	struct flow *flow;
 
 	if (!shown)
@@ -27,8 +26,7 @@ static __always_inline struct flow *find_clash(const struct walk *walk, const st
 	flow = find_flow(key);
 	if (!flow || !is_flow_of(flow, pkt))
 		return NULL;
-	backend = find_backend(&key->backend, key->backend_port, key->protocol);
-	return backend && backend->pod == flow->pod ? flow : NULL;
+	return find_backend_of(flow->pod, &key->backend, key->backend_port, key->protocol) ? flow : NULL;
 }
 
 /* The client port that the pod knows this client by. */

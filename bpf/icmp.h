@@ -46,16 +46,10 @@ static __always_inline __u32 icmp_checksum(const struct packet *outer)
 	return outer->l4 + offsetof(struct icmp_header, checksum);
 }
 
-/* Two bytes at `offset` were `from` and are now `to`. */
+/* Two carried bytes were `from` and are now `to`. */
 static __always_inline bool carry(struct __sk_buff *skb, const struct packet *outer, be16 from, be16 to)
 {
 	return from == to || !bpf_l4_csum_replace(skb, icmp_checksum(outer), from, to, sizeof(to));
-}
-
-/* Where the carried packet has its transport checksum; it may be cut off before. */
-static __always_inline __u32 embedded_checksum(const struct packet *inner)
-{
-	return checksum_offset(inner);
 }
 
 /* Changes a carried checksum by what changed in what it covers: `difference`, or two bytes. */
@@ -66,11 +60,11 @@ static __always_inline bool follow_change(struct __sk_buff *skb, const struct pa
 
 	if (bpf_skb_load_bytes(skb, field, &before, sizeof(before)))
 		return true; /* cut off */
-	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !before)
+	if (inner->protocol == IPPROTO_UDP && field == checksum_offset(inner) && !before)
 		return true; /* none */
 	if (bpf_l3_csum_replace(skb, field, from, to, size) || bpf_skb_load_bytes(skb, field, &after, sizeof(after)))
 		return false;
-	if (inner->protocol == IPPROTO_UDP && field == embedded_checksum(inner) && !after) {
+	if (inner->protocol == IPPROTO_UDP && field == checksum_offset(inner) && !after) {
 		after = 0xffff; /* 0 would say "none" */
 		if (bpf_skb_store_bytes(skb, field, &after, sizeof(after), 0))
 			return false;
@@ -82,7 +76,6 @@ static __always_inline bool rewrite_embedded_address(struct __sk_buff *skb, cons
 						     const struct packet *inner, enum side side,
 						     const union address *from, const union address *to)
 {
-	__u32 size = inner->v6 ? sizeof(*to) : sizeof(to->words[3]);
 	__u32 field = inner->v6 ? (side == SOURCE ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)) :
 				  (side == SOURCE ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
 	/* The rest of the 16-byte form is alike in both, and adds nothing. */
@@ -93,11 +86,11 @@ static __always_inline bool rewrite_embedded_address(struct __sk_buff *skb, cons
 	if (!inner->v6 &&
 	    !follow_change(skb, outer, inner, inner->l3 + offsetof(struct iphdr, check), 0, difference, 0))
 		return false;
-	if (!follow_change(skb, outer, inner, embedded_checksum(inner), 0, difference, 0) ||
+	if (!follow_change(skb, outer, inner, checksum_offset(inner), 0, difference, 0) ||
 	    bpf_l4_csum_replace(skb, icmp_checksum(outer), 0, difference, 0))
 		return false;
 	return inner->v6 ? !bpf_skb_store_bytes(skb, inner->l3 + field, to, sizeof(*to), 0) :
-			   !bpf_skb_store_bytes(skb, inner->l3 + field, &to->words[3], size, 0);
+			   !bpf_skb_store_bytes(skb, inner->l3 + field, &to->words[3], sizeof(to->words[3]), 0);
 }
 
 static __always_inline bool rewrite_embedded_port(struct __sk_buff *skb, const struct packet *outer,
@@ -107,7 +100,7 @@ static __always_inline bool rewrite_embedded_port(struct __sk_buff *skb, const s
 
 	if (from == to)
 		return true;
-	return follow_change(skb, outer, inner, embedded_checksum(inner), from, to, sizeof(to)) &&
+	return follow_change(skb, outer, inner, checksum_offset(inner), from, to, sizeof(to)) &&
 	       carry(skb, outer, from, to) && !bpf_skb_store_bytes(skb, inner->l4 + field, &to, sizeof(to), 0);
 }
 

@@ -89,6 +89,15 @@ static __always_inline struct backend *find_backend(const union address *address
 	return bpf_map_lookup_elem(&backends, &endpoint);
 }
 
+/* The same, where it is that pod's still: what we know of it may be older than the command's last change. */
+static __always_inline struct backend *find_backend_of(__u64 pod, const union address *address, be16 port,
+						       __u8 protocol)
+{
+	struct backend *backend = find_backend(address, port, protocol);
+
+	return backend && backend->pod == pod ? backend : NULL;
+}
+
 enum answer { SILENT, LISTENS, LISTENS_AND_SETTLED };
 
 /* Does the pod at this place listen, and has it for `settle` ns? Noted in `backends`, for whoever asks next. */
@@ -96,9 +105,9 @@ static __always_inline enum answer ask_backend(void *context, const struct node_
 					       __u8 protocol, __u64 settle)
 {
 	bool listening = listens(context, v6, protocol, &place->address, place->listener, place->netns);
-	struct backend *backend = find_backend(&place->address, place->port, protocol);
+	struct backend *backend = find_backend_of(place->pod, &place->address, place->port, protocol);
 
-	if (!backend || backend->pod != place->pod)
+	if (!backend)
 		return SILENT; /* the command is just taking it away */
 	if (!listening) {
 		backend->listening_since = 0;
@@ -112,9 +121,9 @@ static __always_inline enum answer ask_backend(void *context, const struct node_
 /* The same by what whoever asked last has seen. */
 static __always_inline enum answer recall_backend(const struct node_port_backend *place, __u8 protocol, __u64 settle)
 {
-	struct backend *backend = find_backend(&place->address, place->port, protocol);
+	struct backend *backend = find_backend_of(place->pod, &place->address, place->port, protocol);
 
-	if (!backend || backend->pod != place->pod || !backend->listening_since)
+	if (!backend || !backend->listening_since)
 		return SILENT;
 	return passed_since(backend->listening_since) >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }

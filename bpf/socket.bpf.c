@@ -66,10 +66,7 @@ static __always_inline bool connect_to(struct bpf_sock_addr *ctx, bool v6_hook, 
 /* Does the pod that this was given to still live? */
 static __always_inline bool is_alive(const struct socket_peer *given)
 {
-	struct backend *backend =
-		find_backend(&given->endpoint.address, given->endpoint.port, given->endpoint.protocol);
-
-	return backend && backend->pod == given->pod;
+	return find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, given->endpoint.protocol);
 }
 
 /* A connected socket of IPv6 sends each datagram to IPv4 by here, to the peer that connect() gave it. */

@@ -146,7 +146,6 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 {
 	struct node_port_backend *place;
 	struct node_port *port;
-	struct backend *backend;
 	struct endpoint key;
 	__u32 chosen;
 
@@ -163,8 +162,7 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 	given->endpoint.protocol = asked->protocol;
 	given->pod = place->pod;
 	/* The place was read while the command may have been writing it. */
-	backend = find_backend(&given->endpoint.address, given->endpoint.port, asked->protocol);
-	if (!backend || backend->pod != given->pod)
+	if (!find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, asked->protocol))
 		return false;
 	count_connection(&key, port, given->pod);
 	return true;

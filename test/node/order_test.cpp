@@ -7,6 +7,7 @@
 #include "support/footprint.hpp"
 #include "support/local_node.hpp"
 #include "support/require_ok.hpp"
+#include "support/serves.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -39,14 +40,6 @@ struct Gateway
     std::optional<TcpServer> tcp;
     std::optional<UdpServer> udp;
 };
-
-void check_serves(const Node& node, const std::string& name = "gateway")
-{
-    for (const auto& [address, own] : {std::pair(node_v4, client_v4), std::pair(node_v6, client_v6)}) {
-        CHECK(ask_tcp(node.client, {address, 80}) == name + ' ' + own);
-        CHECK(ask_udp(node.client, {address, 443}) == name + ' ' + own + " 3");
-    }
-}
 
 Cilium::Mode either_mode()
 {
