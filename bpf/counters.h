@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_COUNTERS_H
 #define SALLYPORT_COUNTERS_H
 
+#include "events.h"
 #include "maps.h"
 #include "parse.h"
 
@@ -21,8 +22,10 @@ static __always_inline void count_connection(const struct endpoint *node_port, s
 	if (!seen)
 		return;
 	__sync_fetch_and_add(&seen->connections, 1);
-	if (before && before != pod && port->backends[0].share == SHARE_NEWEST)
-		__sync_fetch_and_add(&seen->handovers, 1);
+	if (!before || before == pod || port->backends[0].share != SHARE_NEWEST)
+		return;
+	__sync_fetch_and_add(&seen->handovers, 1);
+	tell_handover(node_port, pod, before);
 }
 
 static __always_inline void count_held(const struct endpoint *node_port)

@@ -12,7 +12,12 @@
 
 static __always_inline int drop(enum drop reason)
 {
+	const struct walk *walk = this_walk();
+
 	count_drop(reason);
+	if (walk)
+		tell_packet(EVENT_DROP, reason, walk->packet.protocol, &walk->packet.destination,
+			    walk->packet.destination_port, &walk->packet.source, walk->packet.source_port);
 	return TCX_DROP;
 }
 

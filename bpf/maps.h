@@ -39,6 +39,8 @@ TABLE(fragmented, BPF_MAP_TYPE_LRU_HASH, struct fragment_key, struct fragment_po
 TABLE(socket_peers, BPF_MAP_TYPE_LRU_HASH, struct socket_key, struct socket_peer, MAX_SOCKET_PEERS, 0);
 TABLE(port_uses, BPF_MAP_TYPE_ARRAY, __u32, __u32, PORT_USES, 0);
 TABLE(traffic, BPF_MAP_TYPE_PERCPU_HASH, struct endpoint, struct traffic, MAX_NODE_PORTS, BPF_F_NO_PREALLOC);
+TABLE(events, BPF_MAP_TYPE_ARRAY, __u32, struct event, MAX_EVENTS, 0);
+TABLE(event_head, BPF_MAP_TYPE_ARRAY, __u32, struct event_head, 1, 0);
 TABLE(drops, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, DROP_REASONS, 0);
 
 #endif

@@ -35,16 +35,40 @@ int pod_uplink(struct __sk_buff *skb)
 }
 
 /*
- * Never attached: the command runs it (BPF_PROG_TEST_RUN) to ask just what the datapath would ask. The question comes
- * as packet data; the answer is the return value, 1 for "listens".
+ * The last two are never attached: the command runs them (BPF_PROG_TEST_RUN).
+ *
+ * ask_listener asks just what the datapath would ask, and notes it as that would. The question comes as packet data;
+ * the answer is the return value, 1 for "listens".
  */
 SEC("tc")
 int ask_listener(struct __sk_buff *skb)
 {
 	struct listener_question question;
+	struct node_port_backend place = {};
+	bool v6;
 
 	if (bpf_skb_load_bytes(skb, 0, &question, sizeof(question)))
 		return 0;
-	return listens(skb, !is_v4_mapped(&question.backend.address), question.backend.protocol,
-		       &question.backend.address, question.backend.port, question.netns);
+	v6 = !is_v4_mapped(&question.backend.address);
+	place.address = question.backend.address;
+	place.pod = question.pod;
+	place.netns = question.netns;
+	place.port = question.backend.port;
+	place.listener = question.listener;
+	return ask_backend(skb, &place, v6, question.backend.protocol, 0) != SILENT;
+}
+
+/* Writes an event of the command's own. */
+SEC("tc")
+int tell_event(struct __sk_buff *skb)
+{
+	__u64 number;
+	struct event *event = begin_event(EVENT_BIND, false, &number);
+	__u64 time = event ? event->time : 0;
+
+	if (!event || bpf_skb_load_bytes(skb, 0, event, sizeof(*event)))
+		return 0;
+	event->time = time;
+	publish_event(event, number);
+	return 1;
 }

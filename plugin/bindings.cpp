@@ -62,6 +62,14 @@ void Bindings::bind(const Binding& binding)
         remove(binding.pod.id, Departure::undone);
         throw;
     }
+    tell(abi::EVENT_BIND, record, binding.exposures);
+}
+
+void Bindings::tell(abi::event_kind kind, const abi::pod& record, const std::vector<Exposure>& exposures) const
+{
+    if (tell_)
+        for (const Exposure& exposure : exposures)
+            tell_(binding_event(kind, record, exposure));
 }
 
 void Bindings::refuse_full(const Binding& binding) const
@@ -223,6 +231,8 @@ bool Bindings::remove(const AttachmentId& id, Departure how)
         failures.attempt([&] { tables_.pod_exposures.erase(exposure_key(record->id, i)); });
     if (failures.empty())
         failures.attempt([&] { tables_.pods.erase(*to_wire(id)); });
+    if (how == Departure::gone)
+        tell(abi::EVENT_UNBIND, *record, exposures);
     failures.raise("remove what container " + id.container_id + " held");
     return true;
 }

@@ -19,6 +19,9 @@ constexpr std::array<std::string_view, 13> cni_keys = {
     "prevResult", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "ipMasq",
 };
 
+/// Of these, what libcni adds to an entry itself.
+constexpr std::array<std::string_view, 4> added_keys = {"cniVersion", "name", "runtimeConfig", "prevResult"};
+
 constexpr std::array<std::string_view, 12> our_keys = {
     "gateways", "addresses", "devices", "localAccess", "reservePorts", "fastPath",
     "flows",    "bpffs",     "cgroup",  "stateDir",    "logFile",      "logLevel",
@@ -72,7 +75,8 @@ void read_path(const JsonValue& root, std::string_view key, std::filesystem::pat
     path = text;
 }
 
-void read_base(const JsonValue& root, BaseConfig& config)
+/// What libcni adds to our entry.
+void read_network(const JsonValue& root, BaseConfig& config)
 {
     config.cni_version = read_version(root);
     const auto name = root.find("name");
@@ -80,6 +84,10 @@ void read_base(const JsonValue& root, BaseConfig& config)
         throw Error(Code::invalid_network_config,
                     "/name is missing; expected the network's name, which libcni fills in");
     config.network = name->nonempty_string();
+}
+
+void read_places(const JsonValue& root, BaseConfig& config)
+{
     read_path(root, "bpffs", config.paths.bpffs);
     read_path(root, "cgroup", config.paths.cgroup);
     read_path(root, "stateDir", config.paths.state_dir);
@@ -174,6 +182,21 @@ std::optional<std::vector<std::string>> read_devices(const JsonValue& value)
     return devices;
 }
 
+void read_settings(const JsonValue& root, Config& config)
+{
+    if (const auto gateways = root.find("gateways"))
+        config.gateways = read_gateways(*gateways);
+    if (const auto addresses = root.find("addresses"))
+        config.addresses = read_addresses(*addresses);
+    if (const auto devices = root.find("devices"))
+        config.devices = read_devices(*devices);
+    if (const auto flows = root.find("flows"))
+        config.flows = read_flows(*flows);
+    read_switch(root, "localAccess", config.local_access);
+    read_switch(root, "reservePorts", config.reserve_ports);
+    read_switch(root, "fastPath", config.fast_path);
+}
+
 AttachmentId read_attachment_id(const JsonValue& value)
 {
     const auto container_id = value.find("containerID");
@@ -213,21 +236,10 @@ Config parse_config(std::string_view text)
 {
     const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::refused);
     Config config;
-    read_base(root, config);
+    read_network(root, config);
+    read_places(root, config);
     refuse_unknown_top_level_keys(root);
-
-    if (const auto gateways = root.find("gateways"))
-        config.gateways = read_gateways(*gateways);
-    if (const auto addresses = root.find("addresses"))
-        config.addresses = read_addresses(*addresses);
-    if (const auto devices = root.find("devices"))
-        config.devices = read_devices(*devices);
-    if (const auto flows = root.find("flows"))
-        config.flows = read_flows(*flows);
-    read_switch(root, "localAccess", config.local_access);
-    read_switch(root, "reservePorts", config.reserve_ports);
-    read_switch(root, "fastPath", config.fast_path);
-
+    read_settings(root, config);
     if (const auto runtime_config = root.find_set("runtimeConfig")) {
         config.annotations = read_pod_annotations(*runtime_config);
         config.port_mappings = read_port_mappings(*runtime_config);
@@ -237,10 +249,27 @@ Config parse_config(std::string_view text)
     return config;
 }
 
+Config parse_entry(std::string_view text)
+{
+    const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::refused);
+    refuse_unknown_top_level_keys(root);
+    for (const std::string_view key : added_keys)
+        if (const auto value = root.find(key))
+            value->refuse("nothing: libcni adds it, in an entry of a conflist it doesn't belong");
+    if (const auto type = root.find("type"); type && type->string() != "sallyport")
+        type->refuse("\"sallyport\"");
+    Config config;
+    read_places(root, config);
+    read_settings(root, config);
+    return config;
+}
+
 BaseConfig parse_base_config(std::string_view text)
 {
+    const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
     BaseConfig config;
-    read_base(JsonValue::parse(text, JsonValue::Duplicates::last_wins), config);
+    read_network(root, config);
+    read_places(root, config);
     return config;
 }
 

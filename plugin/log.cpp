@@ -3,9 +3,11 @@
 #include "sallyport/log.hpp"
 
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <utility>
 
 namespace sallyport {
 
@@ -16,6 +18,15 @@ std::shared_ptr<spdlog::logger>& logger()
 {
     static std::shared_ptr<spdlog::logger> instance;
     return instance;
+}
+
+void use(spdlog::sink_ptr sink, const std::string& level)
+{
+    auto made = std::make_shared<spdlog::logger>("sallyport", std::move(sink));
+    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %P %l %v");
+    made->set_level(spdlog::level::from_str(level));
+    made->set_error_handler([](const std::string&) {});  // the default one writes to stderr on every failure
+    logger() = std::move(made);
 }
 
 void log(spdlog::level::level_enum level, const std::string& message) noexcept
@@ -29,12 +40,16 @@ void log(spdlog::level::level_enum level, const std::string& message) noexcept
 void log_to(const LogSettings& settings) noexcept
 {
     try {
-        auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(settings.file.string());
-        auto made = std::make_shared<spdlog::logger>("sallyport", std::move(sink));
-        made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %P %l %v");
-        made->set_level(spdlog::level::from_str(settings.level));
-        made->set_error_handler([](const std::string&) {});  // the default one writes to stderr on every failure
-        logger() = std::move(made);
+        use(std::make_shared<spdlog::sinks::basic_file_sink_st>(settings.file.string()), settings.level);
+    } catch (const std::exception&) {
+        logger() = nullptr;
+    }
+}
+
+void log_to_stderr(const std::string& level) noexcept
+{
+    try {
+        use(std::make_shared<spdlog::sinks::stderr_sink_mt>(), level);
     } catch (const std::exception&) {
         logger() = nullptr;
     }

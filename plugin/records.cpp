@@ -5,7 +5,10 @@
 #include "sallyport/error.hpp"
 #include "sallyport/wire.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 
 namespace sallyport {
 
@@ -36,7 +39,40 @@ abi::be16 listener_of(const Exposure& exposure, const Listeners& listeners)
     return to_wire(listener).port;
 }
 
+EventKind kind_of(__u8 kind)
+{
+    switch (kind) {
+    case abi::EVENT_UNBIND:
+        return EventKind::unbind;
+    case abi::EVENT_HANDOVER:
+        return EventKind::handover;
+    case abi::EVENT_HOLD:
+        return EventKind::hold;
+    case abi::EVENT_DROP:
+        return EventKind::drop;
+    default:
+        return EventKind::bind;
+    }
+}
+
 }  // namespace
+
+std::string_view name(EventKind kind)
+{
+    switch (kind) {
+    case EventKind::bind:
+        return "bind";
+    case EventKind::unbind:
+        return "unbind";
+    case EventKind::handover:
+        return "handover";
+    case EventKind::hold:
+        return "hold";
+    case EventKind::drop:
+        return "drop";
+    }
+    return {};
+}
 
 Listeners::Listeners(const std::vector<Exposure>& exposures)
 {
@@ -116,6 +152,77 @@ abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& po
     place.hold_ms = static_cast<__u16>(pod.hold_ms);
     place.share = static_cast<__u8>(pod.share);
     return place;
+}
+
+abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposure& exposure)
+{
+    abi::event event{};
+    event.kind = static_cast<__u8>(kind);
+    event.pod = pod.id;
+    event.node_port = to_wire(exposure.node_port);
+    event.peer = to_wire(exposure.backend);
+    std::copy(std::begin(pod.pod_namespace), std::end(pod.pod_namespace), event.pod_namespace);
+    std::copy(std::begin(pod.pod_name), std::end(pod.pod_name), event.pod_name);
+    return event;
+}
+
+Event event_from(const abi::event& record)
+{
+    Event event;
+    event.number = record.number;
+    event.time = instant_from(record.time);
+    event.kind = kind_of(record.kind);
+    event.node_port = node_port_from_wire(record.node_port);
+    event.peer = backend_from_wire(record.peer);
+    event.pod = record.pod;
+    event.previous_pod = record.previous_pod;
+    if (event.kind == EventKind::bind || event.kind == EventKind::unbind) {
+        event.pod_namespace = record.pod_namespace;
+        event.pod_name = record.pod_name;
+    }
+    if (event.kind == EventKind::drop)
+        event.reason = name_of_drop(record.reason);
+    return event;
+}
+
+std::string_view name_of_drop(__u32 reason)
+{
+    static constexpr std::array<std::string_view, abi::DROP_REASONS> names{"rewrite_failed", "clash"};
+    return reason < names.size() ? names[reason] : "unknown";
+}
+
+bool is_live(const abi::flow& record)
+{
+    constexpr __u16 both_fins = abi::FLOW_CLIENT_FIN | abi::FLOW_SERVER_FIN;
+    return (record.state & (abi::FLOW_RESET | abi::FLOW_DIRECT)) == 0 && (record.state & both_fins) != both_fins;
+}
+
+Flow flow_from(const abi::flow_key& key, const abi::flow& record, bool established)
+{
+    abi::endpoint asked{};
+    asked.address = record.node_address;
+    asked.port = record.node_port;
+    asked.protocol = key.protocol;
+    asked.scope = (record.state & abi::FLOW_AT_POD) != 0 ? abi::AT_POD : abi::AT_NODE;
+    abi::endpoint backend{};
+    backend.address = key.backend;
+    backend.port = key.backend_port;
+    backend.protocol = key.protocol;
+
+    Flow flow;
+    flow.established = established;
+    flow.closing = (record.state & (abi::FLOW_CLIENT_FIN | abi::FLOW_SERVER_FIN)) != 0;
+    flow.client = from_wire(key.client);
+    flow.client_port = ntohs(record.client_port);
+    flow.shown_port = ntohs(key.client_port);
+    flow.asked = node_port_from_wire(asked);
+    flow.node_port = flow.asked;
+    if ((record.state & abi::FLOW_VIA_ANY) != 0)
+        flow.node_port.address = flow.asked.address.is_v4() ? Address::any_v4() : Address::any_v6();
+    flow.backend = backend_from_wire(backend);
+    flow.generation = record.pod;
+    flow.last_seen = instant_from(record.last_seen);
+    return flow;
 }
 
 std::span<abi::node_port_backend> places(abi::node_port& node_port)

@@ -3,7 +3,6 @@
 #include "sallyport/report.hpp"
 
 #include <algorithm>
-#include <thread>
 
 namespace sallyport {
 
@@ -16,12 +15,12 @@ struct Look
 {
     const Datapath& datapath;
     const FlowCount& flows;
+    const TrafficSample& sample;
     std::map<std::uint64_t, BoundPod> pods;  ///< by generation
-    Instant now;
 
     milliseconds since(Instant then) const
     {
-        return std::chrono::duration_cast<milliseconds>(std::max(now - then, Instant::duration(0)));
+        return std::chrono::duration_cast<milliseconds>(std::max(sample.at - then, Instant::duration(0)));
     }
 };
 
@@ -34,7 +33,7 @@ PodReport report_pod(const Look& look, const NodePort& node_port, const NodePort
         report.pod_namespace = pod->second.pod_namespace;
         report.pod = pod->second.pod_name.empty() ? pod->second.id.container_id : pod->second.pod_name;
         report.container_id = pod->second.id.container_id;
-        report.candidate.listening = look.datapath.listens(report.candidate.listener, pod->second.netns_id);
+        report.candidate.listening = look.datapath.listens(backend, pod->second.netns_id);
     }
     if (report.candidate.listening && backend.listening_since)
         report.candidate.listening_for = look.since(*backend.listening_since);
@@ -43,11 +42,11 @@ PodReport report_pod(const Look& look, const NodePort& node_port, const NodePort
     return report;
 }
 
-Rates rates_between(const Traffic& before, const Traffic& after, milliseconds interval)
+Rates rates_between(const Traffic& before, const Traffic& after, Instant::duration interval)
 {
     const double seconds = std::chrono::duration<double>(interval).count();
     const auto rate = [&](std::uint64_t from, std::uint64_t to) {
-        return to > from ? static_cast<double>(to - from) / seconds : 0;
+        return to > from && seconds > 0 ? static_cast<double>(to - from) / seconds : 0;
     };
     return {rate(before.connections, after.connections), rate(before.bytes_from_client, after.bytes_from_client),
             rate(before.bytes_from_pod, after.bytes_from_pod)};
@@ -58,9 +57,9 @@ NodePortReport report_node_port(const Look& look, const NodePortEntry& entry)
     NodePortReport port;
     port.node_port = entry.node_port;
     port.sharing = entry.sharing;
-    port.traffic = look.datapath.traffic(entry.node_port);
+    port.traffic = look.sample.ports.at(entry.node_port);
     if (entry.vacant_until)
-        port.waits_for = std::chrono::ceil<milliseconds>(*entry.vacant_until - look.now);
+        port.waits_for = std::chrono::ceil<milliseconds>(*entry.vacant_until - look.sample.at);
 
     std::vector<Candidate> candidates;
     for (const NodePortBackend& backend : entry.backends) {
@@ -84,31 +83,36 @@ std::vector<NodePortEntry> entries_in_force(const Bindings& bindings, Instant no
 
 }  // namespace
 
-NodeReport report_node(const Datapath& datapath, milliseconds interval)
+TrafficSample take_sample(const Datapath& datapath)
+{
+    TrafficSample sample{std::chrono::steady_clock::now(), {}};
+    for (const NodePortEntry& entry : datapath.bindings().node_ports())
+        sample.ports[entry.node_port] = datapath.traffic(entry.node_port);
+    return sample;
+}
+
+NodeReport report_node(const Datapath& datapath, const std::optional<TrafficSample>& before)
 {
     NodeReport report;
     report.devices = datapath.devices();
     report.addresses = datapath.addresses();
     report.drops = datapath.drops();
     report.flows = datapath.count_flows();
+    report.sample.at = std::chrono::steady_clock::now();
 
-    std::map<NodePort, Traffic> before;
-    for (const NodePortEntry& entry : datapath.bindings().node_ports())
-        before[entry.node_port] = datapath.traffic(entry.node_port);
-    std::this_thread::sleep_for(interval);
-
-    Look look{datapath, report.flows, {}, std::chrono::steady_clock::now()};
+    Look look{datapath, report.flows, report.sample, {}};
     for (BoundPod& pod : datapath.bindings().pods())
         look.pods.emplace(pod.generation, std::move(pod));
-    for (const NodePortEntry& entry : entries_in_force(datapath.bindings(), look.now)) {
+    for (const NodePortEntry& entry : entries_in_force(datapath.bindings(), look.sample.at)) {
+        report.sample.ports[entry.node_port] = datapath.traffic(entry.node_port);
         NodePortReport port = report_node_port(look, entry);
         if (entry.node_port.scope == Scope::pod) {
             for (PodReport& pod : port.pods)
                 report.remaps.push_back({entry.node_port, std::move(pod), port.traffic});
             continue;
         }
-        if (const auto earlier = before.find(entry.node_port); earlier != before.end())
-            port.rates = rates_between(earlier->second, port.traffic, interval);
+        if (before && before->ports.contains(entry.node_port))
+            port.rates = rates_between(before->ports.at(entry.node_port), port.traffic, report.sample.at - before->at);
         report.node_ports.push_back(std::move(port));
     }
     return report;

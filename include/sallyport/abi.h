@@ -9,6 +9,7 @@
 #ifndef SALLYPORT_ABI_H
 #define SALLYPORT_ABI_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 #ifdef __cplusplus
@@ -20,7 +21,7 @@ namespace sallyport::abi {
 #define SALLYPORT_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 
-#define SALLYPORT_ABI 2
+#define SALLYPORT_ABI 3
 
 /* A number in network byte order. */
 typedef __u16 be16;
@@ -36,6 +37,7 @@ enum capacity {
 	MAX_HELD = 16384,
 	MAX_FRAGMENTED = 16384,
 	MAX_SOCKET_PEERS = 32768,
+	MAX_EVENTS = 1024,
 };
 
 /* IPv6, or IPv4 as v4-mapped (RFC 4291, 2.5.5.2); network byte order. */
@@ -284,6 +286,41 @@ enum drop {
 	DROP_REASONS
 };
 
+/* ---- events: what happened of late. Number n is in slot n % MAX_EVENTS, until n + MAX_EVENTS takes its place. ------
+ */
+
+enum event_kind {
+	EVENT_BIND = 1,     /* a pod took a node port */
+	EVENT_UNBIND = 2,   /* it left it */
+	EVENT_HANDOVER = 3, /* a connection went to another pod than the one before */
+	EVENT_HOLD = 4,     /* a new connection begins to wait for a listener */
+	EVENT_DROP = 5,
+};
+
+struct event {
+	__u64 number;              /* from 1; 0 while it is being written */
+	__u64 time;                /* CLOCK_MONOTONIC, ns */
+	__u64 pod;                 /* bind, unbind: whose it is; handover: who took the connection */
+	__u64 previous_pod;        /* handover: who took the one before */
+	struct endpoint node_port; /* as a key of node_ports; hold, drop: where the packet was sent */
+	struct endpoint peer;      /* bind, unbind: the backend; hold, drop: where the packet came from */
+	__u8 kind;                 /* enum event_kind */
+	__u8 reason;               /* drop: enum drop */
+	__u8 zero[6];
+	char pod_namespace[64]; /* bind, unbind; NUL-terminated, as in struct pod */
+	char pod_name[256];
+};
+SALLYPORT_ASSERT(sizeof(struct event) == 408);
+
+/* One entry. */
+struct event_head {
+	struct bpf_spin_lock lock;
+	__u32 by_clients; /* events in this window that clients caused */
+	__u64 window;     /* when it began; CLOCK_MONOTONIC, ns */
+	__u64 last;       /* number of the newest event; 0: there is none yet */
+};
+SALLYPORT_ASSERT(sizeof(struct event_head) == 24);
+
 /* ---- meta: one entry ----------------------------------------------------------------------------------------- */
 
 struct meta {
@@ -294,14 +331,20 @@ struct meta {
 };
 SALLYPORT_ASSERT(sizeof(struct meta) == 24);
 
-/* ---- the question that `status` puts to the program `ask_listener` as packet data ---------------------------- */
-
+/*
+ * ---- what the command puts to programs that run on nothing, as packet data ---------------------------------------
+ *
+ * The kernel takes it for a frame: bytes 12 and 13 must not say "IP". To `tell_event`: a struct event, its number and
+ * time 0. To `ask_listener`:
+ */
 struct listener_question {
 	__u32 netns;
-	__u32 zero[3]; /* the kernel takes the question for a frame: bytes 12 and 13 must not say "IP" */
+	be16 listener;
+	__u16 zero[5];
+	__u64 pod;
 	struct endpoint backend;
 };
-SALLYPORT_ASSERT(sizeof(struct listener_question) == 40);
+SALLYPORT_ASSERT(sizeof(struct listener_question) == 48);
 
 #ifdef __cplusplus
 } // namespace sallyport::abi

@@ -76,13 +76,17 @@ struct Binding
     int host_device = 0;              ///< ifindex of the host's end of the pod's device, with the fast path; else 0
 };
 
+/// Is told what was bound and unbound. Must not throw: that people can see it later is no condition for it.
+using Teller = std::function<void(const abi::event&)>;
+
 class Bindings
 {
 public:
-    explicit Bindings(BindingTables tables, Clock now = std::chrono::steady_clock::now)
+    explicit Bindings(BindingTables tables, Clock now = std::chrono::steady_clock::now, Teller tell = {})
         : tables_(tables),
           uses_(tables.port_uses),
-          now_(std::move(now))
+          now_(std::move(now)),
+          tell_(std::move(tell))
     {}
 
     /// What the next bind() will be known by: for what must be there before it.
@@ -137,10 +141,12 @@ private:
     std::set<PortUse> exact_uses() const;
     std::map<std::uint64_t, abi::pod> drop_ownerless();
     void restore(const abi::pod& record);
+    void tell(abi::event_kind kind, const abi::pod& record, const std::vector<Exposure>& exposures) const;
 
     BindingTables tables_;
     PortUses uses_;
     Clock now_;
+    Teller tell_;
 };
 
 /// Is a port of the node vacant in this table, and its time not over?

@@ -115,6 +115,10 @@ std::string cni_version_of(std::string_view text) noexcept;
 /// don't have, invalid_network_config for anything else that is wrong; the message holds the JSON pointer.
 Config parse_config(std::string_view text);
 
+/// Our entry of a conflist as an operator writes it, before libcni adds to it: `type` may be missing, name and version
+/// are. For the agent; throws as parse_config().
+Config parse_entry(std::string_view text);
+
 /// For DEL and GC, which must work whatever became of the other keys: reads and checks only BaseConfig's.
 BaseConfig parse_base_config(std::string_view text);
 

@@ -7,10 +7,13 @@
 
 #include "sallyport/bindings.hpp"
 #include "sallyport/config.hpp"
+#include "sallyport/events.hpp"
+#include "sallyport/flow.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,7 +35,7 @@ struct Traffic
     std::uint64_t bytes_from_pod = 0;
 };
 
-/// Entries of the flow tables that translate, lead to a pod of today and aren't closed.
+/// How many of them there are, in each tier.
 struct FlowCount
 {
     std::uint64_t fresh = 0;
@@ -102,11 +105,19 @@ public:
     /// As missing_pod_hooks().
     std::vector<std::string> missing_uplink(const Device& host_end, const AttachmentId& id) const;
 
-    /// Asks the kernel what the datapath would ask: does a socket of that namespace take new connections there?
-    bool listens(const Backend& backend, std::uint32_t netns_id) const;
+    /// Asks the kernel what the datapath would ask, does that pod listen there, and notes the answer as that would: a
+    /// `settle` time begins when anybody first sees it. `netns_id` is the pod's.
+    bool listens(const NodePortBackend& backend, std::uint32_t netns_id) const;
 
     Traffic traffic(const NodePort& node_port) const;
+
+    /// Entries that translate, lead to a pod of today and aren't closed; in no order. One that changes its place
+    /// meanwhile may be missed or seen twice.
+    void for_each_flow(const std::function<void(const Flow&)>& visit) const;
     FlowCount count_flows() const;
+
+    /// Those with a higher number than `number` that are still kept, oldest first.
+    std::vector<Event> events_after(std::uint64_t number) const;
 
     /// Packets dropped since the tables were made, by reason.
     std::map<std::string, std::uint64_t> drops() const;

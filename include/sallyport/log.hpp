@@ -13,6 +13,9 @@ namespace sallyport {
 
 void log_to(const LogSettings& settings) noexcept;
 
+/// For the agent, whose stderr is a log that somebody keeps.
+void log_to_stderr(const std::string& level) noexcept;
+
 void log_debug(const std::string& message) noexcept;
 void log_info(const std::string& message) noexcept;
 void log_warning(const std::string& message) noexcept;

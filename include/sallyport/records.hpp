@@ -1,11 +1,13 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What bindings write into the tables, made from values and read back. Touches no table.
+// What is in the tables, made from values and read back. Touches no table.
 #pragma once
 
 #include "sallyport/abi.h"
 #include "sallyport/bindings.hpp"
+#include "sallyport/events.hpp"
+#include "sallyport/flow.hpp"
 
 #include <cstdint>
 #include <map>
@@ -37,6 +39,17 @@ abi::backend backend_record(const Exposure& exposure, const abi::pod& pod, const
 
 /// The pod's place at the exposure's node port.
 abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners);
+
+abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposure& exposure);
+
+Event event_from(const abi::event& record);
+
+/// enum drop, as metrics and events name it.
+std::string_view name_of_drop(__u32 reason);
+
+/// Does it translate, and is it not closed yet? Whether its pod is still there is another question.
+bool is_live(const abi::flow& record);
+Flow flow_from(const abi::flow_key& key, const abi::flow& record, bool established);
 
 /// The places taken at a node port, youngest first.
 std::span<abi::node_port_backend> places(abi::node_port& node_port);

@@ -53,8 +53,16 @@ struct RemapReport
     Traffic traffic;
 };
 
+/// What every port had seen at one moment; two of them make rates.
+struct TrafficSample
+{
+    Instant at;
+    std::map<NodePort, Traffic> ports;
+};
+
 struct NodeReport
 {
+    TrafficSample sample;  ///< for the next report's rates
     std::vector<NodePortReport> node_ports;
     std::vector<RemapReport> remaps;
     std::vector<std::string> devices;
@@ -63,7 +71,12 @@ struct NodeReport
     std::map<std::string, std::uint64_t> drops;
 };
 
-/// Looks twice, `interval` apart, for the rates.
-NodeReport report_node(const Datapath& datapath, std::chrono::milliseconds interval);
+TrafficSample take_sample(const Datapath& datapath);
+
+/// Rates are since `before`; without, and for ports that came since, 0.
+NodeReport report_node(const Datapath& datapath, const std::optional<TrafficSample>& before);
+
+/// The same as JSON, for programs and the page; with an indent of 2, or on one line.
+std::string to_json(const NodeReport& report, bool indented);
 
 }  // namespace sallyport

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/cli.hpp"
 
+#include "commands.hpp"
+
 #include "sallyport/abi.h"
 #include "sallyport/error.hpp"
 
-#include <CLI/CLI.hpp>
 #include <sallyport/version.hpp>
 
-#include <algorithm>
 #include <ostream>
 
 namespace sallyport {
@@ -34,27 +34,32 @@ void print_version(std::ostream& out)
 
 }  // namespace
 
+void add_bpffs_option(CLI::App& command, std::filesystem::path& bpffs)
+{
+    command.add_option("--bpffs", bpffs, "where the BPF file system is mounted")->capture_default_str();
+}
+
+void add_version_command(CLI::App& app, const Environment& environment)
+{
+    app.add_subcommand("version", "version, ABI version, commit")->callback([&environment] {
+        print_version(environment.out);
+    });
+}
+
 int run_tool(const Environment& environment)
 {
     CLI::App app{"Sallyport binds ports of this node to gateway pods, with eBPF.", "sallyport"};
     app.footer(footer);
     app.require_subcommand(1);
-
-    StatusOptions status_options;
-    CLI::App* const status =
-        app.add_subcommand("status", "node ports, their pods, who takes new connections and why, flows, rates");
-    status->add_flag("--json", status_options.json, "print JSON");
-    status->add_option("--bpffs", status_options.bpffs, "where the BPF file system is mounted")->capture_default_str();
-    CLI::App* const version_command = app.add_subcommand("version", "version, ABI version, commit");
+    add_status_command(app, environment);
+    add_version_command(app, environment);
 
     try {
         std::vector<std::string> reversed(environment.arguments.rbegin(), environment.arguments.rend());
         app.parse(std::move(reversed));  // CLI11 takes a vector from its end
-        if (status->parsed())
-            print_status(status_options, environment);
-        else if (version_command->parsed())
-            print_version(environment.out);
         return 0;
+    } catch (const CLI::RuntimeError& result) {  // a command that ran, and has an exit status to tell
+        return result.get_exit_code();
     } catch (const CLI::ParseError& error) {
         const int status_code = app.exit(error, environment.out, environment.err);
         return status_code == 0 ? 0 : wrong_arguments;

@@ -1,19 +1,21 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "sallyport/cli.hpp"
+#include "commands.hpp"
+
 #include "sallyport/duration.hpp"
 #include "sallyport/report.hpp"
 
-#include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <optional>
+#include <filesystem>
+#include <memory>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,86 +23,7 @@ namespace sallyport {
 
 namespace {
 
-using nlohmann::ordered_json;
-
 constexpr std::chrono::milliseconds rate_interval{500};
-
-ordered_json to_json(const std::optional<std::chrono::milliseconds>& duration)
-{
-    return duration ? ordered_json(duration->count()) : ordered_json();
-}
-
-ordered_json to_json(const PodReport& pod)
-{
-    return {{"namespace", pod.pod_namespace},
-            {"pod", pod.pod},
-            {"containerID", pod.container_id},
-            {"address", pod.backend.address.to_string()},
-            {"containerPort", number(pod.backend.port)},
-            {"listener", number(pod.candidate.listener.port)},
-            {"listening", pod.candidate.listening},
-            {"listeningForMs", pod.candidate.listening_for.count()},
-            {"takesNew", pod.choice.takes_new},
-            {"why", pod.choice.why},
-            {"flows", pod.flows}};
-}
-
-void add_traffic(ordered_json& json, const Traffic& traffic)
-{
-    json["connectionsTotal"] = traffic.connections;
-    json["handovers"] = traffic.handovers;
-    json["held"] = traffic.held;
-    json["packets"] = {{"fromClient", traffic.packets_from_client}, {"fromPod", traffic.packets_from_pod}};
-    json["bytes"] = {{"fromClient", traffic.bytes_from_client}, {"fromPod", traffic.bytes_from_pod}};
-}
-
-ordered_json to_json(const NodePortReport& port)
-{
-    ordered_json pods = ordered_json::array();
-    for (const PodReport& pod : port.pods)
-        pods.push_back(to_json(pod));
-    ordered_json json{{"address", port.node_port.address.to_string()}, {"port", number(port.node_port.port)},
-                      {"protocol", name(port.node_port.protocol)},     {"share", name(port.sharing.share)},
-                      {"settleMs", port.sharing.settle.count()},       {"holdMs", port.sharing.hold.count()},
-                      {"waitsForPodMs", to_json(port.waits_for)},      {"pods", pods}};
-    add_traffic(json, port.traffic);
-    json["rates"] = {{"connectionsPerSecond", port.rates.connections},
-                     {"bytesPerSecondFromClient", port.rates.bytes_from_client},
-                     {"bytesPerSecondFromPod", port.rates.bytes_from_pod}};
-    return json;
-}
-
-ordered_json to_json(const RemapReport& remap)
-{
-    ordered_json json{{"namespace", remap.pod.pod_namespace},
-                      {"pod", remap.pod.pod},
-                      {"containerID", remap.pod.container_id},
-                      {"address", remap.pod_port.address.to_string()},
-                      {"port", number(remap.pod_port.port)},
-                      {"protocol", name(remap.pod_port.protocol)},
-                      {"containerPort", number(remap.pod.backend.port)},
-                      {"listening", remap.pod.candidate.listening},
-                      {"flows", remap.pod.flows}};
-    add_traffic(json, remap.traffic);
-    return json;
-}
-
-ordered_json to_json(const NodeReport& report)
-{
-    ordered_json json{{"nodePorts", ordered_json::array()},
-                      {"remaps", ordered_json::array()},
-                      {"devices", report.devices},
-                      {"addresses", ordered_json::array()}};
-    for (const NodePortReport& port : report.node_ports)
-        json["nodePorts"].push_back(to_json(port));
-    for (const RemapReport& remap : report.remaps)
-        json["remaps"].push_back(to_json(remap));
-    for (const Prefix& prefix : report.addresses)
-        json["addresses"].push_back(prefix.to_string());
-    json["flows"] = {{"new", report.flows.fresh}, {"established", report.flows.established}};
-    json["drops"] = report.drops;
-    return json;
-}
 
 /// "1.2 MB/s": three significant digits at the most, decimal units.
 std::string human_rate(double per_second)
@@ -222,16 +145,28 @@ void print_summary(const NodeReport& report, std::ostream& out)
     out << '\n';
 }
 
-}  // namespace
+NodeReport report_over(const Datapath& datapath, std::chrono::milliseconds interval)
+{
+    const TrafficSample before = take_sample(datapath);
+    std::this_thread::sleep_for(interval);
+    return report_node(datapath, before);
+}
 
+struct StatusOptions
+{
+    std::filesystem::path bpffs = "/sys/fs/bpf";
+    bool json = false;
+};
+
+/// Takes half a second: rates are the difference of two looks.
 void print_status(const StatusOptions& options, const Environment& environment)
 {
     Paths paths;
     paths.bpffs = options.bpffs;
     const auto datapath = Datapath::find(paths);
-    const NodeReport report = datapath ? report_node(*datapath, rate_interval) : NodeReport{};
+    const NodeReport report = datapath ? report_over(*datapath, rate_interval) : NodeReport{};
     if (options.json) {
-        environment.out << to_json(report).dump(2) << '\n';
+        environment.out << to_json(report, true) << '\n';
         return;
     }
     if (report.node_ports.empty())
@@ -244,6 +179,18 @@ void print_status(const StatusOptions& options, const Environment& environment)
     }
     if (!report.node_ports.empty() || !report.remaps.empty())
         print_summary(report, environment.out);
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, const Environment& environment)
+{
+    CLI::App* const command =
+        app.add_subcommand("status", "node ports, their pods, who takes new connections and why, flows, rates");
+    const auto options = std::make_shared<StatusOptions>();
+    command->add_flag("--json", options->json, "print JSON");
+    add_bpffs_option(*command, options->bpffs);
+    command->callback([options, &environment] { print_status(*options, environment); });
 }
 
 }  // namespace sallyport

@@ -59,11 +59,19 @@ public:
     /// A snapshot under the lock; while the datapath writes (flows), entries may be missed or seen twice.
     std::vector<std::pair<Key, Value>> all() const override
     {
+        std::vector<std::pair<Key, Value>> entries;
+        for_each([&](const Key& key, const Value& value) { entries.emplace_back(key, value); });
+        return entries;
+    }
+
+    /// The same without keeping them: flow tables have hundreds of thousands.
+    template <typename Visit>
+    void for_each(Visit visit) const
+    {
         // In batches (kernel 5.6): one call for each entry would make ADD slower with every pod on the node.
         constexpr __u32 batch = 256;
         std::vector<Key> keys(batch);
         std::vector<Value> values(batch);
-        std::vector<std::pair<Key, Value>> entries;
         // Opaque to us: 4 bytes for a hash table, but a whole key for a trie.
         alignas(8) std::array<std::byte, std::max(sizeof(Key), sizeof(__u64))> cursor{};
         for (bool first = true, last = false; !last; first = false) {
@@ -71,29 +79,27 @@ public:
             if (bpf_map_lookup_batch(fd_, first ? nullptr : cursor.data(), cursor.data(), keys.data(), values.data(),
                                      &count, nullptr) != 0) {
                 if (first && errno == kernel_enotsupp)
-                    return one_by_one();
+                    return one_by_one(visit);
                 if (errno != ENOENT)
                     throw_table_error("list", name_, errno);
                 last = true;
             }
             for (__u32 i = 0; i < count; i++)
-                entries.emplace_back(keys[i], values[i]);
+                visit(keys[i], values[i]);
         }
-        return entries;
     }
 
 private:
     /// include/linux/errno.h of the kernel: "operation is not supported", as tries without batches say it (5.10).
     static constexpr int kernel_enotsupp = 524;
 
-    std::vector<std::pair<Key, Value>> one_by_one() const
+    template <typename Visit>
+    void one_by_one(Visit& visit) const
     {
-        std::vector<std::pair<Key, Value>> entries;
         Key key{};
         for (const Key* previous = nullptr; bpf_map_get_next_key(fd_, previous, &key) == 0; previous = &key)
             if (const auto value = find(key))
-                entries.emplace_back(key, *value);
-        return entries;
+                visit(key, *value);
     }
 
     int fd_;

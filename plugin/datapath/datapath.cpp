@@ -3,6 +3,7 @@
 #include "sallyport/datapath.hpp"
 
 #include "bpf_table.hpp"
+#include "event_log.hpp"
 #include "node_hooks.hpp"
 #include "pod_hooks.hpp"
 #include "programs.hpp"
@@ -10,12 +11,12 @@
 #include "state_dir.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/records.hpp"
 #include "sallyport/wire.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include <array>
 #include <cerrno>
 #include <set>
 
@@ -23,42 +24,12 @@ namespace sallyport {
 
 namespace {
 
-UniqueFd open_map(const StateDir& state, const std::string& name)
-{
-    UniqueFd fd = open_pinned(state.map(name));
-    if (!fd)
-        throw Error(Code::io_failure, "open " + state.map(name).string() +
-                                          ": it isn't there; the next ADD of a gateway pod makes it anew");
-    return fd;
-}
-
 std::size_t possible_cpus()
 {
     const int cpus = libbpf_num_possible_cpus();
     if (cpus < 0)
         throw Error(Code::node_lacks, "read /sys/devices/system/cpu/possible: " + errno_text(-cpus));
     return static_cast<std::size_t>(cpus);
-}
-
-bool is_live(const abi::flow& flow, const std::set<std::uint64_t>& pods)
-{
-    constexpr __u16 both_fins = abi::FLOW_CLIENT_FIN | abi::FLOW_SERVER_FIN;
-    return (flow.state & (abi::FLOW_RESET | abi::FLOW_DIRECT)) == 0 && (flow.state & both_fins) != both_fins &&
-           pods.contains(flow.pod);
-}
-
-/// The node port that the flow came in by, as the tables name it.
-NodePort node_port_of(const abi::flow_key& key, const abi::flow& flow)
-{
-    abi::endpoint endpoint{};
-    endpoint.address = flow.node_address;
-    endpoint.port = flow.node_port;
-    endpoint.protocol = key.protocol;
-    endpoint.scope = (flow.state & abi::FLOW_AT_POD) != 0 ? abi::AT_POD : abi::AT_NODE;
-    NodePort node_port = node_port_from_wire(endpoint);
-    if ((flow.state & abi::FLOW_VIA_ANY) != 0)
-        node_port.address = node_port.address.is_v4() ? Address::any_v4() : Address::any_v6();
-    return node_port;
 }
 
 Address address_of(const abi::address_prefix& prefix)
@@ -97,7 +68,9 @@ struct Datapath::State
     PerCpuBpfTable<abi::endpoint, abi::traffic> traffic{traffic_fd.get(), "traffic", cpus};
     BpfTable<abi::address_prefix, __u32> addresses{addresses_fd.get(), "addresses"};
 
-    Bindings bindings{{meta, pods, pod_exposures, backends, node_ports, port_uses, traffic}};
+    Bindings bindings{{meta, pods, pod_exposures, backends, node_ports, port_uses, traffic},
+                      std::chrono::steady_clock::now,
+                      [this](const abi::event& event) { EventLog(dir).tell(event); }};
 
     /// 0 where it isn't bound.
     std::uint64_t generation_of(const AttachmentId& id) const
@@ -254,17 +227,19 @@ void Datapath::forget_unbound_pod_hooks()
     state_->pod_hooks.forget_others(bound, state_->pods_at_start);
 }
 
-bool Datapath::listens(const Backend& backend, std::uint32_t netns_id) const
+bool Datapath::listens(const NodePortBackend& backend, std::uint32_t netns_id) const
 {
     abi::listener_question question{};
-    question.backend = to_wire(backend);
     question.netns = netns_id;
+    question.listener = to_wire({backend.backend.address, backend.listener, backend.backend.protocol}).port;
+    question.pod = backend.generation;
+    question.backend = to_wire(backend.backend);
 
     const UniqueFd program = open_pinned(state_->dir.program("ask_listener"));
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &question, .data_size_in = sizeof question);
     if (!program || bpf_prog_test_run_opts(program.get(), &options) != 0)
         throw Error(Code::io_failure,
-                    "ask the kernel who listens on " + backend.to_string() + ": " + errno_text(errno));
+                    "ask the kernel who listens on " + backend.backend.to_string() + ": " + errno_text(errno));
     return options.retval == 1;
 }
 
@@ -285,33 +260,44 @@ Traffic Datapath::traffic(const NodePort& node_port) const
 
 FlowCount Datapath::count_flows() const
 {
+    FlowCount count;
+    for_each_flow([&](const Flow& flow) {
+        (flow.established ? count.established : count.fresh)++;
+        count.by_exposure[{flow.generation, flow.node_port}]++;
+    });
+    return count;
+}
+
+void Datapath::for_each_flow(const std::function<void(const Flow&)>& visit) const
+{
     std::set<std::uint64_t> pods;
     for (const BoundPod& pod : state_->bindings.pods())
         pods.insert(pod.generation);
-
-    FlowCount count;
-    for (const char* tier : {"flows_new", "flows_established"}) {
+    for (const bool established : {false, true}) {
+        const std::string tier = established ? "flows_established" : "flows_new";
         const UniqueFd fd = open_map(state_->dir, tier);
-        std::uint64_t& total = tier == std::string_view("flows_new") ? count.fresh : count.established;
-        for (const auto& [key, flow] : BpfTable<abi::flow_key, abi::flow>(fd.get(), tier).all())
-            if (is_live(flow, pods)) {
-                total++;
-                count.by_exposure[{flow.pod, node_port_of(key, flow)}]++;
-            }
+        BpfTable<abi::flow_key, abi::flow>(fd.get(), tier)
+            .for_each([&](const abi::flow_key& key, const abi::flow& record) {
+                if (is_live(record) && pods.contains(record.pod))
+                    visit(flow_from(key, record, established));
+            });
     }
-    return count;
+}
+
+std::vector<Event> Datapath::events_after(std::uint64_t number) const
+{
+    return EventLog(state_->dir).after(number);
 }
 
 std::map<std::string, std::uint64_t> Datapath::drops() const
 {
-    static constexpr std::array<const char*, abi::DROP_REASONS> names{"rewrite_failed", "clash"};
     const UniqueFd fd = open_map(state_->dir, "drops");
     const PerCpuBpfTable<__u32, __u64> table(fd.get(), "drops", state_->cpus);
 
     std::map<std::string, std::uint64_t> drops;
-    for (__u32 reason = 0; reason < names.size(); reason++)
+    for (__u32 reason = 0; reason < abi::DROP_REASONS; reason++)
         for (const __u64 cpu : table.find(reason).value_or(std::vector<__u64>{}))
-            drops[names[reason]] += cpu;
+            drops[std::string(name_of_drop(reason))] += cpu;
     return drops;
 }
 

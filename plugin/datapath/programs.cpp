@@ -110,7 +110,8 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
     }
 }
 
-constexpr std::array<std::string_view, 4> node_programs{"node_ingress", "node_egress", "pod_uplink", "ask_listener"};
+constexpr std::array<std::string_view, 5> node_programs{"node_ingress", "node_egress", "pod_uplink", "ask_listener",
+                                                        "tell_event"};
 constexpr std::array<std::string_view, 2> pod_programs{"pod_ingress", "pod_egress"};
 
 constexpr std::array<std::string_view, 10> socket_programs{

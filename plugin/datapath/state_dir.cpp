@@ -23,7 +23,8 @@ namespace {
 /// bpf/maps.h
 constexpr std::array tables{"meta",       "pods",         "pod_exposures",     "backends", "node_ports",
                             "addresses",  "flows_new",    "flows_established", "clashes",  "held",
-                            "fragmented", "socket_peers", "port_uses",         "traffic",  "drops"};
+                            "fragmented", "socket_peers", "port_uses",         "traffic",  "drops",
+                            "events",     "event_head"};
 
 bool is_bpf_file_system(const fs::path& path) noexcept
 {
@@ -86,6 +87,15 @@ UniqueFd open_pinned(const fs::path& path)
     UniqueFd fd(bpf_obj_get(path.c_str()));
     if (!fd && errno != ENOENT)
         throw Error(Code::io_failure, "open " + path.string() + ": " + errno_text(errno));
+    return fd;
+}
+
+UniqueFd open_map(const StateDir& state, const std::string& name)
+{
+    UniqueFd fd = open_pinned(state.map(name));
+    if (!fd)
+        throw Error(Code::io_failure, "open " + state.map(name).string() +
+                                          ": it isn't there; the next ADD of a gateway pod makes it anew");
     return fd;
 }
 

@@ -56,6 +56,9 @@ private:
 /// The object pinned at `path`; an empty handle where nothing is. Throws Error(io_failure) for any other failure.
 UniqueFd open_pinned(const std::filesystem::path& path);
 
+/// The table of that name. Throws Error(io_failure) also where it is missing.
+UniqueFd open_map(const StateDir& state, const std::string& name);
+
 /// Pins `fd` at `path`, replacing in one step what is there.
 void pin(int fd, const std::filesystem::path& path);
 

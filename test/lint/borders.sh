@@ -27,6 +27,12 @@ forbid '^#include +(<bpf/|[<"][^>"]*\.skel\.h)' "only plugin/datapath includes l
 readarray -t files < <(files_but '^plugin/os/netlink(_[a-z]+)?\.[ch]pp$')
 forbid '^#include +<netlink/' "only plugin/os/netlink* includes libnl" "${files[@]}"
 
+readarray -t files < <(files_but '^(plugin/web|test)/')
+forbid '^#include +<httplib' "only plugin/web includes cpp-httplib" "${files[@]}"
+
+readarray -t files < <(files_but '^(plugin/cri|test)/')
+forbid '^#include +<(nghttp2|protozero)/' "only plugin/cri speaks gRPC" "${files[@]}"
+
 readarray -t files < <(files_but '\.cpp$|^test/')
 forbid '^#include +<nlohmann/' "JSON stays in the .cpp files that parse and print it" "${files[@]}"
 

@@ -176,13 +176,17 @@ Outcome Programs::run(const char* program, const Bytes& bytes) const
     return test_run(found ? bpf_program__fd(found) : -1, program, bytes);
 }
 
-bool Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t protocol) const
+bool Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t protocol)
 {
     const bool v6 = listener.address.find(':') != std::string::npos;
     tried().insert({"ask_listener", {v6, protocol}});
     abi::listener_question question{};
-    question.backend = endpoint_of(listener, protocol);
     question.netns = pod.netns_id;
+    question.listener = htons(listener.port);
+    question.pod = pod.id;
+    question.backend = endpoint_of(listener, protocol);
+    if (const auto known = backends.find(question.backend); !known || known->pod != pod.id)
+        backends.put(question.backend, {pod.id, 0, pod.netns_id, question.listener, 0});
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(&question);
     return run("ask_listener", Bytes(bytes, bytes + sizeof question)).verdict == 1;
 }

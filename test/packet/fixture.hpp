@@ -81,8 +81,8 @@ public:
     Outcome run(const char* program, const Packet& packet) const;
     Outcome run(const char* program, const Bytes& bytes) const;
 
-    /// The program ask_listener's answer.
-    bool ask(const TestPod& pod, const Target& listener, std::uint8_t protocol) const;
+    /// The program ask_listener's answer, for a backend that the pod holds there from now on.
+    bool ask(const TestPod& pod, const Target& listener, std::uint8_t protocol);
 
     abi::traffic traffic(const Target& node_port, std::uint8_t protocol, abi::scope scope = abi::AT_NODE) const;
     std::uint64_t drops(abi::drop reason) const;

@@ -1,0 +1,40 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What happened of late on this node, as the datapath and the commands have noted it (bpf/events.h). The newest
+// abi::MAX_EVENTS are kept; any number of readers may look, each from where it stopped.
+#pragma once
+
+#include "sallyport/bindings.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace sallyport {
+
+enum class EventKind {
+    bind,      ///< a pod took a node port, or remapped one of its own
+    unbind,    ///< it left it
+    handover,  ///< a connection went to another pod than the one before
+    hold,      ///< a new connection begins to wait for a listener
+    drop,      ///< a packet was dropped
+};
+
+std::string_view name(EventKind kind);
+
+struct Event
+{
+    std::uint64_t number = 0;  ///< from 1, without gaps; what a reader skipped was overwritten
+    Instant time;
+    EventKind kind = EventKind::bind;
+    NodePort node_port;              ///< hold, drop: where the packet was sent
+    Backend peer;                    ///< bind, unbind: the backend; hold, drop: where the packet came from
+    std::uint64_t pod = 0;           ///< generation; bind, unbind: whose it is; handover: who took the connection
+    std::uint64_t previous_pod = 0;  ///< handover: generation of who took the one before
+    std::string pod_namespace;       ///< bind, unbind
+    std::string pod_name;            ///< bind, unbind
+    std::string reason;              ///< drop: as in the metric sallyport_drops_total
+};
+
+}  // namespace sallyport

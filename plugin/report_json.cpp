@@ -1,0 +1,100 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The report as JSON.
+#include "sallyport/report.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace sallyport {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json json_of(const std::optional<std::chrono::milliseconds>& duration)
+{
+    return duration ? ordered_json(duration->count()) : ordered_json();
+}
+
+ordered_json json_of(const PodReport& pod)
+{
+    return {{"namespace", pod.pod_namespace},
+            {"pod", pod.pod},
+            {"containerID", pod.container_id},
+            {"address", pod.backend.address.to_string()},
+            {"containerPort", number(pod.backend.port)},
+            {"listener", number(pod.candidate.listener.port)},
+            {"listening", pod.candidate.listening},
+            {"listeningForMs", pod.candidate.listening_for.count()},
+            {"takesNew", pod.choice.takes_new},
+            {"why", pod.choice.why},
+            {"flows", pod.flows}};
+}
+
+void add_traffic(ordered_json& json, const Traffic& traffic)
+{
+    json["connectionsTotal"] = traffic.connections;
+    json["handovers"] = traffic.handovers;
+    json["held"] = traffic.held;
+    json["packets"] = {{"fromClient", traffic.packets_from_client}, {"fromPod", traffic.packets_from_pod}};
+    json["bytes"] = {{"fromClient", traffic.bytes_from_client}, {"fromPod", traffic.bytes_from_pod}};
+}
+
+ordered_json json_of(const NodePortReport& port)
+{
+    ordered_json pods = ordered_json::array();
+    for (const PodReport& pod : port.pods)
+        pods.push_back(json_of(pod));
+    ordered_json json{{"address", port.node_port.address.to_string()}, {"port", number(port.node_port.port)},
+                      {"protocol", name(port.node_port.protocol)},     {"share", name(port.sharing.share)},
+                      {"settleMs", port.sharing.settle.count()},       {"holdMs", port.sharing.hold.count()},
+                      {"waitsForPodMs", json_of(port.waits_for)},      {"pods", pods}};
+    add_traffic(json, port.traffic);
+    json["rates"] = {{"connectionsPerSecond", port.rates.connections},
+                     {"bytesPerSecondFromClient", port.rates.bytes_from_client},
+                     {"bytesPerSecondFromPod", port.rates.bytes_from_pod}};
+    return json;
+}
+
+ordered_json json_of(const RemapReport& remap)
+{
+    ordered_json json{{"namespace", remap.pod.pod_namespace},
+                      {"pod", remap.pod.pod},
+                      {"containerID", remap.pod.container_id},
+                      {"address", remap.pod_port.address.to_string()},
+                      {"port", number(remap.pod_port.port)},
+                      {"protocol", name(remap.pod_port.protocol)},
+                      {"containerPort", number(remap.pod.backend.port)},
+                      {"listening", remap.pod.candidate.listening},
+                      {"flows", remap.pod.flows}};
+    add_traffic(json, remap.traffic);
+    return json;
+}
+
+ordered_json json_of(const NodeReport& report)
+{
+    ordered_json json{{"nodePorts", ordered_json::array()},
+                      {"remaps", ordered_json::array()},
+                      {"devices", report.devices},
+                      {"addresses", ordered_json::array()}};
+    for (const NodePortReport& port : report.node_ports)
+        json["nodePorts"].push_back(json_of(port));
+    for (const RemapReport& remap : report.remaps)
+        json["remaps"].push_back(json_of(remap));
+    for (const Prefix& prefix : report.addresses)
+        json["addresses"].push_back(prefix.to_string());
+    json["flows"] = {{"new", report.flows.fresh}, {"established", report.flows.established}};
+    json["drops"] = report.drops;
+    return json;
+}
+
+}  // namespace
+
+std::string to_json(const NodeReport& report, bool indented)
+{
+    // Names come from the runtime, and are as good as its UTF-8.
+    return json_of(report).dump(indented ? 2 : -1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace sallyport
