@@ -274,6 +274,12 @@ PACKET_CASE("node_ingress", "where every port that is tried is taken, the connec
 
     check_dropped(gateway.programs.ingress(to(request(kind), direct ? gateway.pod.at(kind) : other_port)));
     CHECK(gateway.programs.drops(abi::DROP_CLASH) == 1);
+    const auto events = gateway.programs.events();
+    REQUIRE(events.size() == 1);
+    CHECK(events[0].kind == abi::EVENT_DROP);
+    CHECK(events[0].reason == abi::DROP_CLASH);
+    check_endpoint(events[0].node_port, direct ? gateway.pod.at(kind) : other_port, kind.protocol);
+    check_endpoint(events[0].peer, client_at(kind), kind.protocol);
     CHECK(gateway.programs.traffic(other_port, kind.protocol).connections == 0);
     CHECK(gateway.programs.clashes.all().empty());
     check_goes_on(gateway, kind, gateway.node_port, 40000);

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <thread>
@@ -218,6 +219,18 @@ std::uint64_t Programs::drops(abi::drop reason) const
     for (const std::uint64_t one : of_cpus)
         sum += one;
     return sum;
+}
+
+std::vector<abi::event> Programs::events() const
+{
+    std::vector<abi::event> events;
+    BpfTable<std::uint32_t, abi::event>(bpf_map__fd(object_->maps.events), "events")
+        .for_each([&](std::uint32_t, const abi::event& event) {
+            if (event.number != 0)
+                events.push_back(event);
+        });
+    std::sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+    return events;
 }
 
 void Programs::clear_flows()

@@ -87,6 +87,9 @@ public:
     abi::traffic traffic(const Target& node_port, std::uint8_t protocol, abi::scope scope = abi::AT_NODE) const;
     std::uint64_t drops(abi::drop reason) const;
 
+    /// All that are kept, oldest first.
+    std::vector<abi::event> events() const;
+
     void clear_flows();
 
     const ::node& object() const { return *object_; }
@@ -122,6 +125,8 @@ using Where = std::source_location;
 void check_translated(const Outcome& outcome, const Packet& expected, Where where = Where::current());
 void check_bytes(const Outcome& outcome, const Bytes& expected, Where where = Where::current());
 void check_untouched(const Outcome& outcome, const Packet& in, Where where = Where::current());
+void check_endpoint(const abi::endpoint& found, const Target& expected, std::uint8_t protocol);
+
 void check_dropped(const Outcome& outcome, Where where = Where::current());
 
 /// As check_translated, where the source port that the packet leaves with is the program's choice; returns that.

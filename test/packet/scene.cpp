@@ -109,6 +109,12 @@ void check_untouched(const Outcome& outcome, const Packet& in, Where where)
     check_bytes(outcome, in.bytes(), where);
 }
 
+void check_endpoint(const abi::endpoint& found, const Target& expected, std::uint8_t protocol)
+{
+    const abi::endpoint wanted = endpoint_of(expected, protocol);
+    CHECK(std::memcmp(&found, &wanted, sizeof wanted) == 0);
+}
+
 void check_dropped(const Outcome& outcome, Where where)
 {
     INFO("checked at " << where.file_name() << ':' << where.line());
