@@ -31,12 +31,12 @@ TEST_CASE("a pod that is bound and unbound is told port by port", "[bindings][ev
 {
     Fixture node;
     node.bindings.bind(binding("a", {exposure(80, "10.0.0.1"), exposure(443, "10.0.0.1", 9443)}));
-    CHECK(node.told == std::vector<std::string>{"bind apisix/gateway-a 80/tcp 10.0.0.1:9080/tcp 1",
-                                                "bind apisix/gateway-a 443/tcp 10.0.0.1:9443/tcp 1"});
+    CHECK(node.told == std::vector<std::string>{"bind apisix/gateway-a 0.0.0.0:80/tcp 10.0.0.1:9080/tcp 1",
+                                                "bind apisix/gateway-a 0.0.0.0:443/tcp 10.0.0.1:9443/tcp 1"});
     node.told.clear();
     node.bindings.unbind({"a", "eth0"});
-    CHECK(node.told == std::vector<std::string>{"unbind apisix/gateway-a 80/tcp 10.0.0.1:9080/tcp 1",
-                                                "unbind apisix/gateway-a 443/tcp 10.0.0.1:9443/tcp 1"});
+    CHECK(node.told == std::vector<std::string>{"unbind apisix/gateway-a 0.0.0.0:80/tcp 10.0.0.1:9080/tcp 1",
+                                                "unbind apisix/gateway-a 0.0.0.0:443/tcp 10.0.0.1:9443/tcp 1"});
     node.told.clear();
     node.bindings.unbind({"a", "eth0"});
     CHECK(node.told.empty());
