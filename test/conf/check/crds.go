@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"k8s.io/kube-openapi/pkg/validation/strfmt"
@@ -54,9 +53,9 @@ func (schema *crdSchema) check(document []byte) []string {
 		return []string{err.Error()}
 	}
 	var problems []string
-	result := validate.NewSchemaValidator(&schema.Schema, nil, "", strfmt.Default).Validate(object["spec"])
+	result := validate.NewSchemaValidator(&schema.Schema, nil, "spec", strfmt.Default).Validate(object["spec"])
 	for _, err := range result.Errors {
-		problems = append(problems, "spec"+strings.TrimPrefix(err.Error(), "\"\""))
+		problems = append(problems, err.Error())
 	}
 	unknownFields(&schema.Schema, object["spec"], "spec", &problems)
 	for key := range object {
