@@ -5,9 +5,10 @@
 
 examples.py BINARY CONF
 
-A config.json is given to the plugin as its entry of a conflist, for a pod without annotations, whose previous result must come back.
-Annotations are given to it for a pod whose network namespace doesn't exist: it refuses the pod for that, after it has read the
-annotations and asked `gateways`. A wrong one of each kind shows that it did. Opens nothing of the machine's.
+A config.json is given to the plugin as its entry of a conflist, for a pod without annotations, whose previous result
+must come back. Annotations are given to it for a pod whose network namespace doesn't exist: it refuses the pod for
+that, after it has read the annotations and asked `gateways`. A wrong one of each kind shows that it did. Opens
+nothing of the machine's.
 """
 import json
 import os
@@ -20,8 +21,8 @@ import yaml
 
 RESULT = {
     "cniVersion": "1.0.0",
-    "interfaces": [{"name": "lxc1", "mac": "02:00:00:00:00:01"}, {"name": "eth0", "mac": "02:00:00:00:00:02", "sandbox": "/nowhere/netns"}],
-    "ips": [{"address": "10.0.0.7/32", "gateway": "10.0.0.1", "interface": 1}, {"address": "fd00::7/128", "interface": 1}],
+    "interfaces": [{"name": "lxc1"}, {"name": "eth0", "sandbox": "/nowhere/netns"}],
+    "ips": [{"address": "10.0.0.7/32", "interface": 1}, {"address": "fd00::7/128", "interface": 1}],
 }
 
 
@@ -32,14 +33,15 @@ class Plugin:
     def add(self, entry, annotations):
         """(exit status, answer)"""
         places = {key: os.path.join(self.directory, key) for key in ("bpffs", "stateDir")}
-        config = {**entry, **places, "logFile": os.path.join(self.directory, "log"), "type": "sallyport", "name": "pods",
-                  "cniVersion": "1.0.0", "prevResult": RESULT, "capabilities": {"io.kubernetes.cri.pod-annotations": True}}
+        config = {**entry, **places, "logFile": os.path.join(self.directory, "log"), "type": "sallyport",
+                  "name": "pods", "cniVersion": "1.0.0", "prevResult": RESULT}
         if annotations:
             config["runtimeConfig"] = {"io.kubernetes.cri.pod-annotations": annotations}
-        environment = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "example", "CNI_NETNS": "/nowhere/netns", "CNI_IFNAME": "eth0",
-                       "CNI_PATH": "/nowhere", "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=gateway;K8S_POD_NAME=example"}
-        ended = subprocess.run([self.binary], input=json.dumps(config), env=environment, stdout=subprocess.PIPE, text=True, check=False,
-                               timeout=30)
+        environment = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "example", "CNI_NETNS": "/nowhere/netns",
+                       "CNI_IFNAME": "eth0", "CNI_PATH": "/nowhere",
+                       "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=gateway;K8S_POD_NAME=example"}
+        ended = subprocess.run([self.binary], input=json.dumps(config), env=environment, stdout=subprocess.PIPE,
+                               text=True, check=False, timeout=30)
         return ended.returncode, json.loads(ended.stdout)
 
     def refuses_config(self, entry):
@@ -48,7 +50,8 @@ class Plugin:
         return None if status == 0 and answer["ips"] == RESULT["ips"] else answer["msg"]
 
     def refuses_annotations(self, annotations):
-        _, answer = self.add({"gateways": {"namespaces": ["*"], "ports": [80, 443]}, "addresses": ["192.0.2.10"]}, annotations)
+        entry = {"gateways": {"namespaces": ["*"], "ports": [80, 443]}, "addresses": ["192.0.2.10"]}
+        _, answer = self.add(entry, annotations)
         if "code" not in answer:
             return "the plugin attached a pod that isn't there"
         return None if "network namespace /nowhere/netns" in answer["msg"] else f"{answer['code']}: {answer['msg']}"
@@ -57,9 +60,9 @@ class Plugin:
 def annotations_in(value):
     """Every map that has a key of ours, wherever it is: manifests, Helm values."""
     if isinstance(value, dict):
-        ours = {key: text for key, text in value.items() if str(key).startswith("sallyport.dev/") and key != "sallyport.dev/expose"}
-        if "sallyport.dev/expose" in value and value["sallyport.dev/expose"] != "allowed":  # that is the namespace's label
-            ours["sallyport.dev/expose"] = value["sallyport.dev/expose"]
+        ours = {key: text for key, text in value.items() if str(key).startswith("sallyport.dev/")}
+        if ours.get("sallyport.dev/expose") == "allowed":  # a namespace's label
+            del ours["sallyport.dev/expose"]
         if ours:
             yield ours
         for member in value.values():
@@ -111,7 +114,7 @@ def main():
                 asked = [*annotations_in(documents), *annotations_in_text(text)]
                 entries, annotations = entries + len(found), annotations + len(asked)
                 problems += [f"{path}: {why}" for why in map(plugin.refuses_config, found) if why]
-                problems += [f"{path}: {what}: {why}" for what, why in ((wish, plugin.refuses_annotations(wish)) for wish in asked) if why]
+                problems += [f"{path}: {why}" for why in map(plugin.refuses_annotations, asked) if why]
     assert entries >= 4 and annotations >= 8, f"found only {entries} configurations and {annotations} annotations"
     print("\n".join([*problems, f"{entries} configurations, {annotations} sets of annotations"]))
     sys.exit(1 if problems else 0)

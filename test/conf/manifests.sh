@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Every manifest under conf/ is what an API server takes: every folder with a kustomization.yaml as kustomize renders it, every other
-# file as it is. Helm values are no manifests; examples.py reads them. An argument is another conf/ to check.
+# Every manifest under conf/ is what an API server takes: every folder with a kustomization.yaml as kustomize renders
+# it, every other file as it is. Helm values are no manifests; examples.py reads them. An argument is another conf/ to
+# check.
 cd "$(dirname "$0")/../.."
 # shellcheck source=test/conf/tools
 . test/conf/tools

@@ -5,9 +5,10 @@
 
 metrics.py [--conf DIR] [--rules FILE] [--expressions FILE] SCRAPE
 
-Every metric in their expressions must be in the scrape, with the labels by which they select, group and name it; a label compared with
-one value must have that value there; rate() and increase() are for counters. So the scrape should come from an agent that serves
-a node port, one of whose pods listens. Writes for promtool: --rules, the alerts as a rule file; --expressions, the dashboard's.
+Every metric in their expressions must be in the scrape, with the labels by which they select, group and name it; a
+label compared with one value must have that value there; rate() and increase() are for counters. So the scrape should
+come from an agent that serves a node port, one of whose pods listens and one doesn't. Writes for promtool: --rules,
+the alerts as a rule file; --expressions, the dashboard's.
 """
 import argparse
 import json
@@ -22,7 +23,7 @@ FOREIGN = {
     "kube_daemonset_status_number_unavailable": {"namespace", "daemonset"},
 }
 TARGET_LABELS = {"instance", "job"}
-WORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring", "group_left", "group_right", "inf", "nan"}
+WORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan"}
 
 STRING = r'"(?:[^"\\]|\\.)*"'
 GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
@@ -47,7 +48,7 @@ def read_scrape(path):
 
 
 def selectors_of(expression):
-    """[(metric, {label: value or None where it isn't compared with one})], and the labels by which results are grouped"""
+    """[(metric, {label: value, None where it isn't compared with one})], and the labels by which results are grouped"""
     groups = {label.strip() for found in GROUPING.findall(expression) for label in found.split(",") if label.strip()}
     text = re.sub(r"\[[^\]]*\]", "", GROUPING.sub("", expression))
     found = []
@@ -127,8 +128,14 @@ def check_alerts(rules, scrape):
         for text in rule["annotations"].values():
             for problem in check_names(text, r"\$labels\.(\w+)", rule["expr"], scrape):
                 yield f"alert {rule['alert']}: {problem}"
-        if rule["labels"]["severity"] not in ("critical", "warning", "info") or not {"summary", "description"} <= set(rule["annotations"]):
+        told = {"summary", "description"} <= set(rule["annotations"])
+        if not told or rule["labels"]["severity"] not in ("critical", "warning", "info"):
             yield f"alert {rule['alert']}: wants a severity, a summary and a description"
+
+
+def overlap(one, other):
+    return all(one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
+               for start, size in (("x", "w"), ("y", "h")))
 
 
 def check_dashboard(dashboard, scrape):
@@ -141,11 +148,8 @@ def check_dashboard(dashboard, scrape):
             for asked in (panel["datasource"], target["datasource"]):
                 if asked["uid"] != "${datasource}":
                     yield f"panel {panel['title']!r}: is bound to the data source {asked['uid']}"
-        area = panel["gridPos"]
         for other in panels_of(dashboard):
-            there = other["gridPos"]
-            if other["id"] > panel["id"] and area["x"] < there["x"] + there["w"] and there["x"] < area["x"] + area["w"] and \
-                    area["y"] < there["y"] + there["h"] and there["y"] < area["y"] + area["h"]:
+            if other["id"] > panel["id"] and overlap(panel["gridPos"], other["gridPos"]):
                 yield f"panels {panel['title']!r} and {other['title']!r} overlap"
     variables = {variable["name"] for variable in dashboard["templating"]["list"]}
     for name in re.findall(r"(?<!\$)\$\{?([a-zA-Z]\w*)", json.dumps(dashboard["panels"])):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # Copyright The Sallyport Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks copies of conf/ as mutations.yaml says, each in one place, and wants the test named there to fail, and to say why.
+"""Breaks copies of conf/ as mutations.yaml says, each in one place, and wants the test named there to fail and say why.
 
 mutations.py SCRATCH
 """
@@ -36,8 +36,8 @@ def survives(numbered, scratch):
     problem = broken_copy(mutation, copy)
     if problem:
         return problem
-    ended = subprocess.run([os.path.join(HERE, mutation["test"] + ".sh"), copy], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           check=False)
+    ended = subprocess.run([os.path.join(HERE, mutation["test"] + ".sh"), copy], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True, check=False)
     shutil.rmtree(copy)
     if ended.returncode == 0:
         return f"the test {mutation['test']} passes"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The capabilities that conf/base/daemonset.yaml gives are enough to load, attach at a device, and attach inside a pod's namespace on this
-# kernel, and SYS_ADMIN among them is needed. The plugin does it with just these, in namespaces of this script's own. An argument is
-# another conf/ to check.
+# The capabilities that conf/base/daemonset.yaml gives are enough to load, attach at a device, and attach inside a pod's
+# namespace on this kernel, and SYS_ADMIN among them is needed. The plugin does it with just these, in namespaces of
+# this script's own. An argument is another conf/ to check.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -42,8 +42,9 @@ plugin()
     env CNI_COMMAND="$2" CNI_CONTAINERID=one CNI_NETNS=$work/netns/pod CNI_IFNAME=eth0 CNI_PATH=/nowhere \
         CNI_ARGS='K8S_POD_NAMESPACE=gateway;K8S_POD_NAME=one' \
         setpriv --inh-caps=-all --bounding-set="-all$1" "$SALLYPORT_BIN" <<<'{
-        "type": "sallyport", "name": "pods", "cniVersion": "1.0.0", "gateways": {"namespaces": ["gateway"]}, "devices": ["eth0"],
-        "localAccess": false, "reservePorts": false, "bpffs": "/run/bpf", "stateDir": "/run/state", "logFile": "/run/log",
+        "type": "sallyport", "name": "pods", "cniVersion": "1.0.0", "devices": ["eth0"],
+        "gateways": {"namespaces": ["gateway"]}, "localAccess": false, "reservePorts": false,
+        "bpffs": "/run/bpf", "stateDir": "/run/state", "logFile": "/run/log",
         "runtimeConfig": {"io.kubernetes.cri.pod-annotations": {
             "sallyport.dev/expose": "80:9080", "sallyport.dev/remap": "80:9080"}},
         "prevResult": {"cniVersion": "1.0.0", "ips": [{"address": "198.51.100.7/32", "interface": 1}],

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// admissionCase is one request and what the policy must say to it: "unasked" where its rules or conditions don't apply, and
-// it costs a request no more than them.
+// admissionCase is one request and what the policy must say to it: "unasked" where its rules or conditions don't apply,
+// and it costs a request no more than them.
 type admissionCase struct {
 	Name      string         `json:"name"`
 	Operation string         `json:"operation"`
@@ -89,7 +89,8 @@ func isTrue(environment *cel.Env, text string, variables map[string]any) (bool, 
 func rulesMatch(policy *registrationv1.ValidatingAdmissionPolicy, c *admissionCase) bool {
 	for _, rule := range policy.Spec.MatchConstraints.ResourceRules {
 		for _, operation := range rule.Operations {
-			if string(operation) == c.Operation && contains(rule.Resources, c.Resource) && contains(rule.APIGroups, "") && contains(rule.APIVersions, "v1") {
+			if string(operation) == c.Operation && contains(rule.Resources, c.Resource) &&
+				contains(rule.APIGroups, "") && contains(rule.APIVersions, "v1") {
 				return true
 			}
 		}
@@ -97,8 +98,8 @@ func rulesMatch(policy *registrationv1.ValidatingAdmissionPolicy, c *admissionCa
 	return false
 }
 
-// decide goes the way that an API server goes: rules, match conditions (one that is false decides before one that fails),
-// validations. An error refuses, as failurePolicy says.
+// decide goes the way that an API server goes: rules, match conditions (one that is false decides before one that
+// fails), validations. An error refuses, as failurePolicy says.
 func decide(environment *cel.Env, policy *registrationv1.ValidatingAdmissionPolicy, c *admissionCase) (string, string) {
 	variables := c.activation()
 	if !rulesMatch(policy, c) {
@@ -175,7 +176,8 @@ func checkAdmission(casesPath, policyPath string) []string {
 		got, message := decide(environment, policy, &cases[i])
 		seen[got]++
 		if got != cases[i].Want {
-			problems = append(problems, fmt.Sprintf("%s: is %s (%s), not %s", cases[i].Name, got, message, cases[i].Want))
+			problem := fmt.Sprintf("%s: is %s (%s), not %s", cases[i].Name, got, message, cases[i].Want)
+			problems = append(problems, problem)
 			continue
 		}
 		for _, part := range cases[i].Message {

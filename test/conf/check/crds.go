@@ -66,8 +66,8 @@ func (schema *crdSchema) check(document []byte) []string {
 	return problems
 }
 
-// unknownFields finds what an API server with fieldValidation=Strict would refuse and one without would drop in silence; the
-// validator, made for CRDs as servers hold them, lets it pass.
+// unknownFields finds what an API server with fieldValidation=Strict would refuse and one without would drop in
+// silence; the validator, made for CRDs as servers hold them, lets it pass.
 func unknownFields(schema *spec.Schema, value any, place string, problems *[]string) {
 	switch value := value.(type) {
 	case map[string]any:

@@ -1,10 +1,10 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Holds manifests against what an API server would hold them against: Kubernetes' own types, decoded strictly; the fields
-// that those types require and the values that they enumerate, read from their source; the rules for names, labels, ports
-// and mounts that no schema has; for kinds of others, the schemas in ../schemas. And runs admission policies against
-// objects. Talks to no cluster.
+// Holds manifests against what an API server would hold them against: Kubernetes' own types, decoded strictly; the
+// fields that those types require and the values that they enumerate, read from their source; the rules for names,
+// labels, ports and mounts that no schema has; for kinds of others, the schemas in ../schemas. And runs admission
+// policies against objects. Talks to no cluster.
 package main
 
 import (

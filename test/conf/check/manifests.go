@@ -22,7 +22,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// newDecoder refuses what an API server refuses with fieldValidation=Strict: unknown fields, wrong types, a key given twice.
+// newDecoder refuses what an API server refuses with fieldValidation=Strict: unknown fields, wrong types, a key given
+// twice.
 func newDecoder() runtime.Decoder {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -32,7 +33,8 @@ func newDecoder() runtime.Decoder {
 			panic(err)
 		}
 	}
-	return json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true})
+	options := json.SerializerOptions{Yaml: true, Strict: true}
+	return json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, options)
 }
 
 // documents splits a YAML stream; one of comments alone is left out.

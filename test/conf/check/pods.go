@@ -12,10 +12,12 @@ import (
 )
 
 // What a runtime takes for a capability; an unknown name is found out only when the container starts.
-var knownCapabilities = strings.Fields(`ALL AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN
-	DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD
-	NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT SYS_CHROOT
-	SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM`)
+var knownCapabilities = strings.Fields(`
+	ALL AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE
+	DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE
+	MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID
+	SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE
+	SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM`)
 
 func checkPod(r *report, place string, pod *corev1.PodSpec) {
 	volumes := map[string]bool{}
@@ -53,13 +55,15 @@ func checkPod(r *report, place string, pod *corev1.PodSpec) {
 		}
 	}
 	for i, toleration := range pod.Tolerations {
-		if toleration.Operator == corev1.TolerationOpExists && toleration.Value != "" || toleration.Key == "" && toleration.Operator != corev1.TolerationOpExists {
+		exists := toleration.Operator == corev1.TolerationOpExists
+		if exists && toleration.Value != "" || !exists && toleration.Key == "" {
 			r.add(fmt.Sprintf("%s.tolerations[%d]", place, i), "operator, key and value don't fit together")
 		}
 	}
 }
 
-func checkContainer(r *report, place string, pod *corev1.PodSpec, container *corev1.Container, volumes, mounted map[string]bool) {
+func checkContainer(r *report, place string, pod *corev1.PodSpec, container *corev1.Container,
+	volumes, mounted map[string]bool) {
 	r.all(place+".name", utilvalidation.IsDNS1123Label(container.Name))
 	if container.Image == "" || strings.ContainsAny(container.Image, " \t\n") {
 		r.add(place+".image", "%q is no image", container.Image)
@@ -76,8 +80,8 @@ func checkContainer(r *report, place string, pod *corev1.PodSpec, container *cor
 			r.add(at+".mountPath", "%q isn't absolute, or there twice", mount.MountPath)
 		}
 		paths[mount.MountPath] = true
-		if privileged := container.SecurityContext != nil && container.SecurityContext.Privileged != nil && *container.SecurityContext.Privileged; !privileged &&
-			mount.MountPropagation != nil && *mount.MountPropagation == corev1.MountPropagationBidirectional {
+		if mount.MountPropagation != nil && *mount.MountPropagation == corev1.MountPropagationBidirectional &&
+			!isPrivileged(container) {
 			r.add(at+".mountPropagation", "Bidirectional is for privileged containers")
 		}
 	}
@@ -97,6 +101,11 @@ func checkContainer(r *report, place string, pod *corev1.PodSpec, container *cor
 			}
 		}
 	}
+}
+
+func isPrivileged(container *corev1.Container) bool {
+	context := container.SecurityContext
+	return context != nil && context.Privileged != nil && *context.Privileged
 }
 
 func checkPorts(r *report, place string, pod *corev1.PodSpec, container *corev1.Container) {

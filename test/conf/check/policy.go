@@ -15,8 +15,8 @@ import (
 )
 
 // newEnvironment is what an API server of 1.30 offers to a policy of cluster resources: of its own libraries those that
-// cel-go brings too. With `kind`, an object's fields are those of that Go type, and an unknown one doesn't compile: what a
-// server only warns of. Without, objects are dynamic, as when it evaluates.
+// cel-go brings too. With `kind`, an object's fields are those of that Go type, and an unknown one doesn't compile:
+// what a server only warns of. Without, objects are dynamic, as when it evaluates.
 func newEnvironment(kind any) (*cel.Env, error) {
 	types := newTypeProvider()
 	object, request, namespace := cel.DynType, cel.DynType, cel.DynType
@@ -43,7 +43,8 @@ type expression struct {
 func expressionsOf(policy *registrationv1.ValidatingAdmissionPolicy) []expression {
 	var found []expression
 	for i, condition := range policy.Spec.MatchConditions {
-		found = append(found, expression{fmt.Sprintf("spec.matchConditions[%d].expression", i), condition.Expression, cel.BoolType})
+		place := fmt.Sprintf("spec.matchConditions[%d].expression", i)
+		found = append(found, expression{place, condition.Expression, cel.BoolType})
 	}
 	for i, variable := range policy.Spec.Variables {
 		found = append(found, expression{fmt.Sprintf("spec.variables[%d].expression", i), variable.Expression, nil})
@@ -52,7 +53,8 @@ func expressionsOf(policy *registrationv1.ValidatingAdmissionPolicy) []expressio
 		place := fmt.Sprintf("spec.validations[%d]", i)
 		found = append(found, expression{place + ".expression", validation.Expression, cel.BoolType})
 		if validation.MessageExpression != "" {
-			found = append(found, expression{place + ".messageExpression", validation.MessageExpression, cel.StringType})
+			place += ".messageExpression"
+			found = append(found, expression{place, validation.MessageExpression, cel.StringType})
 		}
 	}
 	return found
@@ -69,8 +71,8 @@ func compile(environment *cel.Env, source expression) (*cel.Ast, error) {
 	return ast, nil
 }
 
-// kindsOf are the Go types behind the resources that a policy of ours may watch; one that isn't here can't be checked, so it
-// is refused.
+// kindsOf are the Go types behind the resources that a policy of ours may watch; one that isn't here can't be checked,
+// so it is refused.
 var kindsOf = map[string]any{
 	"pods": corev1.Pod{}, "pods/status": corev1.Pod{}, "pods/binding": corev1.Binding{}, "bindings": corev1.Binding{},
 }
@@ -80,7 +82,8 @@ func checkPolicy(policy *registrationv1.ValidatingAdmissionPolicy) []string {
 	if policy.Spec.FailurePolicy == nil || *policy.Spec.FailurePolicy != registrationv1.Fail {
 		r.add("spec.failurePolicy", "isn't Fail: an error would let everything through")
 	}
-	if policy.Spec.MatchConstraints == nil || len(policy.Spec.MatchConstraints.ResourceRules) == 0 || len(policy.Spec.Validations) == 0 {
+	matched := policy.Spec.MatchConstraints
+	if matched == nil || len(matched.ResourceRules) == 0 || len(policy.Spec.Validations) == 0 {
 		r.add("spec", "matches or validates nothing")
 		return r.problems
 	}
@@ -92,7 +95,7 @@ func checkPolicy(policy *registrationv1.ValidatingAdmissionPolicy) []string {
 			r.add(fmt.Sprintf("spec.validations[%d]", i), "refuses without saying why")
 		}
 	}
-	for _, rule := range policy.Spec.MatchConstraints.ResourceRules {
+	for _, rule := range matched.ResourceRules {
 		for _, resource := range rule.Resources {
 			kind, ok := kindsOf[resource]
 			if !ok {

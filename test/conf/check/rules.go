@@ -38,7 +38,9 @@ func (r *report) errors(errors field.ErrorList) {
 	}
 }
 
-var clusterScoped = map[string]bool{"Namespace": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true}
+var clusterScoped = map[string]bool{
+	"Namespace": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
+}
 
 func checkMetadata(object metav1.Object, typed runtime.Object) []string {
 	r := &report{}
@@ -67,7 +69,8 @@ func checkObject(object runtime.Object) []string {
 		checkTemplate(r, object.Spec.Selector, &object.Spec.Template)
 		if rolling := object.Spec.UpdateStrategy.RollingUpdate; rolling != nil {
 			checkRolling(r, "spec.updateStrategy.rollingUpdate", rolling.MaxUnavailable, rolling.MaxSurge)
-			if surge := rolling.MaxSurge; surge != nil && surge.String() != "0" && object.Spec.Template.Spec.HostNetwork {
+			surge := rolling.MaxSurge
+			if surge != nil && surge.String() != "0" && object.Spec.Template.Spec.HostNetwork {
 				r.add("spec.updateStrategy.rollingUpdate.maxSurge", "two pods can't have the node's ports")
 			}
 		}
@@ -142,7 +145,8 @@ func checkRolling(r *report, place string, bounds ...*intstr.IntOrString) {
 }
 
 func checkTemplate(r *report, selector *metav1.LabelSelector, template *corev1.PodTemplateSpec) {
-	r.errors(validation.ValidateLabelSelector(selector, validation.LabelSelectorValidationOptions{}, field.NewPath("spec", "selector")))
+	r.errors(validation.ValidateLabelSelector(selector, validation.LabelSelectorValidationOptions{},
+		field.NewPath("spec", "selector")))
 	selects, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
 		r.add("spec.selector", "%v", err)

@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// apiSource is what Kubernetes' OpenAPI schema says beyond the Go types, and says it from the same source: which fields are
-// required (neither `omitempty` nor `+optional`), and which values a type marked `+enum` may have.
+// apiSource is what Kubernetes' OpenAPI schema says beyond the Go types, and says it from the same source: which fields
+// are required (neither `omitempty` nor `+optional`), and which values a type marked `+enum` may have.
 type apiSource struct {
 	required  map[string]bool            // "package.Type.field", by its JSON name
 	closed    map[string]bool            // "package.Type" that has no values but its constants
@@ -49,7 +49,7 @@ func readAPISource() (*apiSource, error) {
 		source.closed[name] = true
 	}
 	if len(source.required) < 100 || len(source.closed) < 20 {
-		return nil, fmt.Errorf("found %d required fields and %d enumerations in k8s.io/api: its source reads otherwise than it did",
+		return nil, fmt.Errorf("found %d required fields and %d enumerations in k8s.io/api: has its source changed?",
 			len(source.required), len(source.closed))
 	}
 	return source, nil
@@ -164,7 +164,8 @@ func (source *apiSource) walk(value reflect.Value, raw any, place string, proble
 	}
 }
 
-func (source *apiSource) walkStruct(value reflect.Value, name string, raw map[string]any, place string, problems *[]string) {
+func (source *apiSource) walkStruct(value reflect.Value, name string, raw map[string]any, place string,
+	problems *[]string) {
 	for i := 0; i < value.NumField(); i++ {
 		field := value.Type().Field(i)
 		json, options, _ := strings.Cut(field.Tag.Get("json"), ",")
