@@ -24,6 +24,15 @@ while read -r file; do
     grep -qs -- "- $(basename "$file")\$" "$kustomization" || files+=("$file")
 done < <(find "$conf" -name '*.yaml' ! -name kustomization.yaml ! -name '*-values.yaml' | sort)
 
+# The README's kustomization of one's own.
+mkdir -p "$scratch"/own/sallyport
+cp -r "$conf" "$scratch"/own/sallyport/conf
+awk '/^```/ { inside = 0 } inside; /^```yaml/ { getline; if (/kustomize/) { inside = 1; print } }' "$conf"/README.md \
+    >"$scratch"/own/kustomization.yaml
+kustomize build "$scratch"/own >"$scratch"/own.yaml
+grep -q 'image: registry.example.com/sallyport:0.1.0' "$scratch"/own.yaml
+files+=("$scratch"/own.yaml)
+
 [ ${#files[@]} -ge 15 ] || { echo "found only ${files[*]}"; exit 1; }
 check manifests test/conf/schemas "${files[@]}"
 echo "${#files[@]} renderings and files"
