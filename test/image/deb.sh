@@ -21,7 +21,7 @@ Version: $version
 Architecture: $architecture
 Section: net
 Priority: optional" "$(dpkg-deb -f "$package" Package Version Architecture Section Priority Depends Pre-Depends)"
-    same "scripts in $package" "control md5sums" "$(dpkg-deb --ctrl-tarfile "$package" | tar t | sed 's,^\./,,' | xargs)"
+    same "scripts in $package" "control md5sums" "$(dpkg-deb --ctrl-tarfile "$package" | tar t | sed 's,^\./,,' | sort | xargs)"
     same "files in $package that not root alone may write" "" \
         "$(dpkg-deb -c "$package" | awk '$1 !~ /^l/ && ($2 != "root/root" || substr($1, 6, 1) == "w" || substr($1, 9, 1) == "w")')"
 
