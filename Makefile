@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The commands that users know by heart; CMake does the work (CMakePresets.json). As root: test and demo install what is missing.
-.PHONY: all setup test fuzz soak demo bench kernels clean
+.PHONY: all releases setup test fuzz soak demo bench kernels image deb clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -10,9 +10,10 @@ build/build.ninja: CMakeLists.txt CMakePresets.json
 	cmake --preset release
 
 setup:
-	.ci/setup
+	.ci/setup --build-only
 
-test: setup
+test:
+	.ci/setup
 	.ci/test
 
 # What a night is for. Both are part of `make test` in a short form; a seed makes the fuzzer's packets the same again.
@@ -37,6 +38,20 @@ bench: setup
 # The same node in virtual machines with Debian's 5.10, 6.1 and 6.12 kernels; downloads them, and needs qemu.
 kernels: all
 	test/kernels/run
+
+# Both for amd64 and arm64, on a machine of the former. CMake first: a new commit is a new version text.
+releases:
+	cmake --preset release && cmake --build --preset release
+	cmake --preset arm64 && cmake --build --preset arm64
+
+image: releases
+	conf/image/build
+
+# The commit's time: the same commit gives the same bytes.
+deb: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CMakeLists.txt)
+deb: releases
+	cpack --config build/CPackConfig.cmake -B build
+	cpack --config build/arm64/CPackConfig.cmake -B build
 
 clean:
 	rm -rf build
