@@ -11,7 +11,7 @@ version=$("$binary" version | awk 'NR == 1 { print $2 }')
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 image=${SALLYPORT_IMAGE:-build/sallyport-$version.oci.tar}
 deps=/usr/local/lib/sallyport-deps
-# Where .ci/setup-image puts programs that it doesn't install.
+# Where .ci/setup-tests puts programs that it doesn't install.
 PATH=$PATH:$deps/runtime/usr/bin:$deps/runtime/usr/sbin:/usr/sbin:/sbin
 
 fail()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The distribution's packages: which are installed, how to install more, and how to unpack others without installing them.
+# .ci/setup and .ci/setup-tests read it.
+export DEBIAN_FRONTEND=noninteractive
+
+deps=/usr/local/lib/sallyport-deps # SALLYPORT_DEPS in CMakeLists.txt
+native=$(dpkg --print-architecture)
+
+# shellcheck source=/dev/null
+. /etc/os-release
+keyring=/usr/share/keyrings/$ID-archive-keyring.gpg
+components=main
+[ "$ID" != ubuntu ] || components="main universe"
+
+die()
+{
+    echo "setup: $*" >&2
+    exit 1
+}
+
+must_be_root()
+{
+    [ "$(id -u)" = 0 ] || die "run as root; missing: $*"
+}
+
+# The installed version, of this machine's own architecture: a cross-building machine has others beside it.
+version_of()
+{
+    dpkg-query -W -f '${Architecture} ${db:Status-Status} ${Version}\n' "$1" 2>/dev/null |
+        awk -v native="$native" '($1 == native || $1 == "all") && $2 == "installed" { print $3 }'
+}
+
+installed()
+{
+    [ -n "$(version_of "$1")" ]
+}
+
+at_least()
+{
+    installed "$1" && dpkg --compare-versions "$(version_of "$1")" ge "$2"
+}
+
+# The mirror that this machine gets the given suite from.
+mirror_of()
+{
+    apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+        awk -v suite="$1" '$1 == suite && $2 == "main" { print $3; exit }'
+}
+
+# Packages that bring a service start it when they are installed; not here.
+install_packages()
+{
+    local policy=/usr/sbin/policy-rc.d had_nginx=no
+    ! installed nginx-common || had_nginx=yes
+    if [ ! -e $policy ]; then
+        trap "rm -f $policy" EXIT
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+    fi
+    apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@"
+    if [ $had_nginx = no ] && command -v systemctl >/dev/null; then
+        systemctl disable --quiet nginx 2>/dev/null || true # nor at the next boot
+    fi
+}
+
+# apt_in <scratch> <deb|deb-src> <architecture> <suite>...: makes `apt` an apt-get that knows these suites and nothing else,
+# and leaves the machine's own settings alone. Another release is on the mirror of this one.
+apt_in()
+{
+    local scratch=$1 kind=$2 architecture=$3 suite mirror
+    shift 3
+    mkdir -p "$scratch"/lists/partial
+    for suite; do
+        mirror=$(mirror_of "$suite")
+        if [ -z "$mirror" ]; then
+            case $suite in *-*) continue ;; esac # updates and the like, where this machine takes none
+            mirror=$(mirror_of "$VERSION_CODENAME")
+        fi
+        [ -n "$mirror" ] || die "no apt source for $suite"
+        echo "$kind [arch=$architecture signed-by=$keyring] $mirror $suite $components"
+    done >"$scratch"/sources.list
+    apt=(apt-get -qq -o Dir::Etc::SourceList="$scratch"/sources.list -o Dir::Etc::SourceParts=/dev/null
+        -o Dir::State::Lists="$scratch"/lists -o Dir::State::status=/dev/null -o Dir::Cache::pkgcache=
+        -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root -o Acquire::Languages=none
+        -o APT::Architecture="$architecture" -o APT::Architectures::="$architecture")
+    "${apt[@]}" update
+}
+
+# fetch <directory> <architecture> "<suite>..." <package>...: unpacks the packages there, without what they depend on,
+# unless the same ones were before. A package may name its suite: package/suite.
+fetch()
+{
+    local directory=$1 architecture=$2 suites=$3 scratch wanted="${*:2}"
+    shift 3
+    [ "$(cat "$directory"/.packages 2>/dev/null)" != "$wanted" ] || return 0
+    must_be_root "$@"
+    scratch=$(mktemp -d)
+    mkdir -p "$scratch"/unpacked/usr/lib
+    # In a shell of its own, which ends at the first failure also where the caller asks "did it work?".
+    (
+        set -e
+        # shellcheck disable=SC2086
+        apt_in "$scratch" deb "$architecture" $suites
+        cd "$scratch"
+        "${apt[@]}" download "$@"
+        for package in *.deb; do
+            dpkg-deb -x "$package" unpacked
+        done
+        [ ! -d unpacked/lib ] || cp -a unpacked/lib/. unpacked/usr/lib # as on a machine whose /lib is a link
+        rm -rf unpacked/lib
+        echo "$wanted" >unpacked/.packages
+        chmod 755 unpacked
+    ) || { rm -rf "$scratch"; return 1; }
+    rm -rf "$directory"
+    mkdir -p "${directory%/*}"
+    mv "$scratch"/unpacked "$directory"
+    rm -rf "$scratch"
+}
