@@ -5,17 +5,17 @@
 #include "sallyport/annotation.hpp"
 #include "sallyport/attachment.hpp"
 #include "sallyport/bindings.hpp"
+#include "sallyport/conflicts.hpp"
 #include "sallyport/datapath.hpp"
-#include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/fast_path.hpp"
+#include "sallyport/follow.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/os/process.hpp"
 #include "sallyport/policy.hpp"
-#include "sallyport/vanished.hpp"
 
 #include <algorithm>
 #include <set>
@@ -33,14 +33,6 @@ std::string summary(const std::vector<Exposure>& exposures)
     for (const Exposure& exposure : exposures)
         text += (text.empty() ? "" : ", ") + exposure.node_port.to_string() + " -> " + exposure.backend.to_string();
     return text;
-}
-
-/// Where Cilium's programs sit, if they do: it knows best which devices are outside ones.
-std::vector<Device> choose_devices(const Config& config, const NodeNetwork& network)
-{
-    const auto candidates = outside_devices(config.devices, network.devices);
-    const auto with_cilium = config.devices ? std::vector<Device>{} : devices_of_cilium(candidates);
-    return with_cilium.empty() ? candidates : with_cilium;
 }
 
 /// The host's end of the pod's device, where the fast path is wanted; throws Error where it can't be had. Changes
@@ -76,21 +68,6 @@ void refuse_host_processes(const std::vector<Exposure>& wanted)
                                       std::string(name(cut_off->protocol)) + " is taken: " + who + " listens on " +
                                       bracketed(cut_off->address) + ":" + std::to_string(number(cut_off->port)) +
                                       " of the node; stop it, choose another port, or set `reservePorts` to false");
-}
-
-/// What others have left behind: pods that went without DEL, and node ports that waited in vain for another pod.
-void forget_the_past(Bindings& bindings)
-{
-    for (const BoundPod& pod : forget_vanished_pods(bindings))
-        log_warning("pod " + pod.pod() + " vanished without DEL: removed what it held");
-    bindings.forget_expired();
-}
-
-/// After a removal: on a node without gateway pods nothing of ours stays in the kernel.
-void tidy_up(const Paths& paths)
-{
-    if (!Datapath::in_use(paths))
-        Datapath::remove(paths);
 }
 
 /// The contract promises the next CNI call; a removal that has succeeded doesn't fail over it.
@@ -175,11 +152,9 @@ std::string add(const Request& request)
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (at_node && config.reserve_ports)
             refuse_host_processes(wanted);
-        datapath.follow_addresses(network.addresses, config.addresses);
-        if (at_node) {
-            datapath.follow_devices(devices);
-            datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
-        }
+        if (const auto shortfall =
+                follow_node(datapath, config, network.addresses, at_node ? std::optional(devices) : std::nullopt))
+            log_warning(*shortfall);
         datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
         if (any_at(Scope::pod, wanted))
             datapath.attach_pod(netns, pod.id);
@@ -188,7 +163,9 @@ std::string add(const Request& request)
         datapath.bindings().bind(
             {pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted, uplink ? uplink->ifindex : 0});
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
-    } catch (const Error&) {
+    } catch (const Error& error) {
+        if (error.code() == Code::port_taken)
+            count_conflict(config.paths.state_dir);
         datapath.forget_unbound_pod_hooks();
         tidy_up(config.paths);
         throw;

@@ -103,6 +103,9 @@ public:
     /// Ends the vacant node ports whose time is over.
     void forget_expired();
 
+    /// Is there any for forget_expired() to end?
+    bool any_expired() const;
+
     /// Makes the tables agree again after one was lost: what has no whole owner record goes, what an owner record lists
     /// and is missing comes back.
     void repair();
