@@ -51,6 +51,7 @@ int run_tool(const Environment& environment)
     CLI::App app{"Sallyport binds ports of this node to gateway pods, with eBPF.", "sallyport"};
     app.footer(footer);
     app.require_subcommand(1);
+    add_agent_command(app, environment);
     add_status_command(app, environment);
     add_version_command(app, environment);
 

@@ -11,6 +11,7 @@
 
 namespace sallyport {
 
+void add_agent_command(CLI::App& app, const Environment& environment);
 void add_status_command(CLI::App& app, const Environment& environment);
 void add_version_command(CLI::App& app, const Environment& environment);
 
