@@ -10,9 +10,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include <csignal>
-#include <fstream>
-
 using namespace sallyport::test;
 using namespace std::chrono_literals;
 
@@ -41,10 +38,7 @@ Json with_addresses(const Node& node, const Json& addresses)
 /// As kubelet does it, or as somebody with an editor.
 void change(Agent& agent, bool by_symlink, const std::string& text)
 {
-    if (by_symlink)
-        agent.config.replace(text);
-    else
-        std::ofstream(agent.config.file()) << text;
+    by_symlink ? agent.config.replace(text) : agent.config.rewrite(text);
 }
 
 }  // namespace

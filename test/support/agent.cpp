@@ -69,6 +69,13 @@ void ConfigVolume::replace(const std::string& text)
         std::filesystem::remove_all(directory_ / ("..state-" + std::to_string(states_ - 1)));
 }
 
+void ConfigVolume::rewrite(const std::string& text) const
+{
+    if (std::filesystem::is_symlink(file()))
+        std::filesystem::remove(file());
+    std::ofstream(file()) << text;
+}
+
 Agent::Agent(const Node& node, const std::vector<std::string>& more_arguments, const std::string& text,
              const std::string& binary)
     : config(filled(node, text)),

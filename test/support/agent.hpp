@@ -31,6 +31,9 @@ public:
     /// All of it in one step.
     void replace(const std::string& text);
 
+    /// As somebody does it who has a plain file.
+    void rewrite(const std::string& text) const;
+
 private:
     std::filesystem::path directory_;
     unsigned states_ = 0;
