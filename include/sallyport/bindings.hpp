@@ -10,6 +10,7 @@
 #pragma once
 
 #include "sallyport/attachment.hpp"
+#include "sallyport/clock.hpp"
 #include "sallyport/exposure.hpp"
 #include "sallyport/failures.hpp"
 #include "sallyport/os/netns.hpp"
@@ -28,10 +29,6 @@
 #include <vector>
 
 namespace sallyport {
-
-/// The clock of the datapath: CLOCK_MONOTONIC, which is what Linux's C++ libraries make steady_clock of.
-using Instant = std::chrono::steady_clock::time_point;
-using Clock = std::function<Instant()>;
 
 /// A pod's owner record, as found in the tables.
 struct BoundPod

@@ -53,6 +53,8 @@ int run_tool(const Environment& environment)
     app.require_subcommand(1);
     add_agent_command(app, environment);
     add_status_command(app, environment);
+    add_install_command(app, environment);
+    add_uninstall_command(app, environment);
     add_version_command(app, environment);
 
     try {
