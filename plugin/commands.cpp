@@ -104,7 +104,6 @@ std::vector<std::string> missing_hooks(const Datapath& datapath, const Config& c
 template <typename Removal>
 void remove_locked(const BaseConfig& config, Removal&& removal)
 {
-    log_to(config.log);
     std::optional<FileLock> lock;
     try {
         lock = FileLock::take(config.paths.state_dir, lock_patience);
@@ -125,19 +124,8 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
 
 }  // namespace
 
-std::string add(const Request& request)
+std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, IfBound if_bound)
 {
-    const Config config = parse_config(request.config);
-    if (!config.prev_result)
-        throw Error(
-            Code::invalid_network_config,
-            "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
-    const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
-    if (wishes.empty())
-        return config.prev_result->text;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
-
-    log_to(config.log);
-    const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
     const bool at_node = any_at(Scope::node, wanted);
@@ -148,6 +136,8 @@ std::string add(const Request& request)
     const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
     Datapath datapath = Datapath::open(config.paths, config.flows);
     forget_the_past(datapath.bindings());
+    if (if_bound == IfBound::leave && datapath.bindings().knows(pod.id))
+        return std::nullopt;
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (at_node && config.reserve_ports)
@@ -170,7 +160,28 @@ std::string add(const Request& request)
         tidy_up(config.paths);
         throw;
     }
-    log_info("ADD " + pod.pod() + ": " + summary(wanted));
+    return summary(wanted);
+}
+
+void unbind_pod(const BaseConfig& config, const AttachmentId& id)
+{
+    remove_locked(config, [&](Bindings& bindings) { bindings.unbind(id); });
+}
+
+std::string add(const Request& request)
+{
+    const Config config = parse_config(request.config);
+    if (!config.prev_result)
+        throw Error(
+            Code::invalid_network_config,
+            "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
+    const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
+    if (wishes.empty())
+        return config.prev_result->text;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
+
+    log_to(config.log);
+    const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
+    log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, IfBound::replace));
     return config.prev_result->text;
 }
 
@@ -183,6 +194,7 @@ void del(const Request& request)
     if (datapath && Datapath::in_use(config.paths) && !datapath->bindings().knows(request.attachment))
         return;  // a plain pod, or one that is gone already
 
+    log_to(config.log);
     remove_locked(config, [&](Bindings& bindings) {
         if (bindings.unbind(request.attachment))
             log_info("DEL " + request.attachment.container_id + ": removed what it held");
@@ -229,6 +241,7 @@ void gc(const Request& request)
     if (!Datapath::exists(config.paths))
         return;
 
+    log_to(config.log);
     const std::set<AttachmentId> keep(valid.begin(), valid.end());
     remove_locked(config, [&](Bindings& bindings) {
         for (const BoundPod& pod : bindings.pods())

@@ -5,8 +5,12 @@
 // it.
 #pragma once
 
+#include "sallyport/annotation.hpp"
+#include "sallyport/attachment.hpp"
 #include "sallyport/cni/request.hpp"
+#include "sallyport/config.hpp"
 
+#include <optional>
 #include <string>
 
 namespace sallyport {
@@ -29,5 +33,16 @@ void status(const Request& request);
 
 /// The versions that we speak, for stdout.
 std::string version(const Request& request);
+
+/// What becomes of a binding that the attachment has already.
+enum class IfBound { replace, leave };
+
+/// What ADD does once it knows what a pod wishes, and who it is: all checks, and the binding, under the lock. Leaves
+/// nothing behind where it throws. Returns what leads where, for the log; nullopt where it left a binding as it was.
+std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod,
+                                    IfBound if_bound);
+
+/// What DEL does with a pod, bound or not.
+void unbind_pod(const BaseConfig& config, const AttachmentId& id);
 
 }  // namespace sallyport

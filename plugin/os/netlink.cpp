@@ -96,6 +96,7 @@ struct LocalAddress
 {
     int ifindex = 0;
     Address address;
+    bool global = false;
     bool on_link = false;
 };
 
@@ -111,10 +112,12 @@ void read_address(nlmsghdr* message, std::vector<LocalAddress>& addresses)
     const int size = header->ifa_family == AF_INET ? 4 : 16;
     if (!local || nla_len(local) != size)
         return;
+    const bool global = header->ifa_scope == RT_SCOPE_UNIVERSE;
     addresses.push_back({
         .ifindex = static_cast<int>(header->ifa_index),
         .address = address_from(header->ifa_family, nla_data(local)),
-        .on_link = header->ifa_scope == RT_SCOPE_UNIVERSE && header->ifa_prefixlen < 8 * size,
+        .global = global,
+        .on_link = global && header->ifa_prefixlen < 8 * size,
     });
 }
 
@@ -184,6 +187,19 @@ Device read_device(const std::string& name)
     if (devices.empty())
         fail(purpose, "no answer");
     return devices.front();
+}
+
+std::vector<Address> read_addresses_of(const std::string& device)
+{
+    Conversation kernel(NETLINK_ROUTE);
+    const auto devices = list_devices(kernel);
+    std::vector<Address> addresses;
+    for (const LocalAddress& local : list_addresses(kernel))
+        if (local.global && std::ranges::any_of(devices, [&](const Device& candidate) {
+                return candidate.ifindex == local.ifindex && candidate.name == device;
+            }))
+            addresses.push_back(local.address);
+    return addresses;
 }
 
 std::vector<Address> read_node_addresses()

@@ -52,6 +52,9 @@ Device read_device(const std::string& name);
 /// Its addresses alone, which costs a fraction of it on a node of many pods.
 std::vector<Address> read_node_addresses();
 
+/// Its addresses of global scope, in the kernel's order; none where there is no such device.
+std::vector<Address> read_addresses_of(const std::string& device);
+
 /// The id by which this namespace knows that of `netns_fd`; assigned if there was none (RTM_GETNSID, RTM_NEWNSID).
 std::uint32_t netns_id_of(int netns_fd);
 

@@ -1,0 +1,248 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "containerd.hpp"
+
+#include "grpc.hpp"
+
+#include "sallyport/error.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <protozero/pbf_reader.hpp>
+#include <protozero/pbf_writer.hpp>
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <stdexcept>
+#include <thread>
+
+namespace sallyport::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* image = "registry.test/gateway:1";
+
+/// Once for the sandbox: what containerd, runc and the CNI plugins expect to find, and must not find the machine's.
+void prepare_sandbox()
+{
+    if (fs::exists("/sys/fs/cgroup/cgroup.procs"))
+        return;
+    if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, nullptr) != 0 ||
+        mount("tmpfs", "/var/lib", "tmpfs", 0, nullptr) != 0)
+        throw std::system_error(errno, std::generic_category(), "mount");
+}
+
+/// Directories with the programs, before those of the system.
+std::string path_of(Release release)
+{
+    const std::string deps = SALLYPORT_DEPS;
+    const std::string system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    const std::string path = system + ':' + deps + "/runtime/usr/sbin:" + deps + "/runtime/usr/bin";
+    return release == Release::two ? deps + "/containerd-2/usr/bin:" + path : path;
+}
+
+bool has_program(const std::string& path, const std::string& name)
+{
+    return execute({.argv = {"sh", "-c", "command -v " + name}, .environment = {"PATH=" + path}}).status == 0;
+}
+
+void write_file(const fs::path& path, const std::string& text)
+{
+    const fs::path temporary = path.string() + ".new";
+    std::ofstream(temporary) << text;
+    fs::rename(temporary, path);
+}
+
+std::string sha256(const fs::path& file)
+{
+    return must_execute({.argv = {"sha256sum", file.string()}}).substr(0, 64);
+}
+
+}  // namespace
+
+Containerd::Containerd(LocalNode& node, bool with_us, Release release)
+    : node_(node),
+      directory_(node.directory() / "containerd"),
+      conf_dir_(directory_ / "net.d"),
+      socket_(directory_ / "c.sock")
+{
+    const std::string path = path_of(release);
+    if (release == Release::two && !fs::exists(std::string(SALLYPORT_DEPS) + "/containerd-2/usr/bin/containerd"))
+        SKIP("no containerd 2: .ci/setup has found none that runs here");
+    for (const char* const program : {"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
+        if (!has_program(path, program))
+            SKIP("no " << program << ": .ci/setup unpacks one on Debian and Ubuntu");
+
+    prepare_sandbox();
+    fs::create_directories(conf_dir_);
+    fs::create_directories(directory_ / "bin");
+    for (const char* const plugin : {"ptp", "host-local", "loopback"})
+        fs::create_symlink(std::string("/usr/lib/cni/") + plugin, directory_ / "bin" / plugin);
+    fs::create_symlink(sallyport_binary(), directory_ / "bin/sallyport");
+    set_chain(with_us);
+    start(path);
+    import_image(path);
+    REQUIRE(has_us(with_us) == with_us);
+}
+
+Containerd::~Containerd() = default;
+
+void Containerd::start(const std::string& path)
+{
+    // Cgroups: below the test's own, which has no controllers: so no shares, limits or scores.
+    write_file(directory_ / "config.toml", "version = 2\n"
+                                           "root = '" +
+                                               (directory_ / "root").string() +
+                                               "'\n"
+                                               "state = '" +
+                                               (directory_ / "state").string() +
+                                               "'\n"
+                                               "[grpc]\n"
+                                               "address = '" +
+                                               socket_.string() +
+                                               "'\n"
+                                               "[plugins.'io.containerd.grpc.v1.cri']\n"
+                                               "sandbox_image = '" +
+                                               std::string(image) +
+                                               "'\n"
+                                               "disable_cgroup = true\n"
+                                               "disable_apparmor = true\n"
+                                               "restrict_oom_score_adj = true\n"
+                                               "[plugins.'io.containerd.grpc.v1.cri'.containerd]\n"
+                                               "snapshotter = 'native'\n"
+                                               "[plugins.'io.containerd.grpc.v1.cri'.cni]\n"
+                                               "bin_dir = '" +
+                                               (directory_ / "bin").string() +
+                                               "'\n"
+                                               "conf_dir = '" +
+                                               conf_dir_.string() + "'\n");
+    const Stay in_cgroup(node_.cgroup, processes);
+    process_ = std::make_unique<Running>(
+        Invocation{.argv = {"sh", "-c",
+                            "exec containerd --config " + (directory_ / "config.toml").string() + " >" +
+                                (directory_ / "log").string() + " 2>&1"},
+                   .environment = {"PATH=" + path},
+                   .netns = &node_.host});
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (std::string why = "not asked";; std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
+        try {
+            client().version();
+            return;
+        } catch (const Error& error) {
+            why = error.what();
+        }
+        if (std::chrono::steady_clock::now() > end)
+            throw std::runtime_error("containerd doesn't answer: " + why + "\n" + log());
+    }
+}
+
+/// In Docker's form of an archive, which is the simplest: containerd works out the rest.
+void Containerd::import_image(const std::string& path) const
+{
+    const fs::path content = directory_ / "image";
+    fs::create_directories(content / "root");
+    fs::copy_file(GATEWAY_PROGRAM, content / "root/gateway");
+    must_execute(
+        {.argv = {"tar", "-C", (content / "root").string(), "-cf", (content / "layer.tar").string(), "gateway"}});
+    const Json config{{"architecture", GATEWAY_ARCHITECTURE},
+                      {"os", "linux"},
+                      {"config", {{"Entrypoint", {"/gateway"}}}},
+                      {"rootfs", {{"type", "layers"}, {"diff_ids", {"sha256:" + sha256(content / "layer.tar")}}}}};
+    write_file(content / "config.json", config.dump());
+    const Json manifest{{{"Config", "config.json"}, {"RepoTags", {image}}, {"Layers", {"layer.tar"}}}};
+    write_file(content / "manifest.json", manifest.dump());
+    must_execute({.argv = {"tar", "-C", content.string(), "-cf", (content / "image.tar").string(), "manifest.json",
+                           "config.json", "layer.tar"}});
+    must_execute({.argv = {"ctr", "--address", socket_.string(), "--namespace", "k8s.io", "images", "import",
+                           "--snapshotter", "native", (content / "image.tar").string()},
+                  .environment = {"PATH=" + path}});
+}
+
+std::string Containerd::call(const std::string& method, const std::string& request) const
+{
+    return grpc::call(socket_, "/runtime.v1.RuntimeService/" + method, request, std::chrono::seconds(60));
+}
+
+std::string Containerd::run(const PodRequest& pod) const
+{
+    std::string request;
+    {
+        protozero::pbf_writer message(request);  // RunPodSandboxRequest
+        protozero::pbf_writer config(message, 1);
+        {
+            protozero::pbf_writer metadata(config, 1);
+            metadata.add_string(1, pod.name);
+            metadata.add_string(2, "uid-of-" + pod.name);
+            metadata.add_string(3, pod.kubernetes_namespace);
+        }
+        config.add_string(2, pod.name);
+        for (const auto& [key, value] : pod.annotations) {
+            protozero::pbf_writer entry(config, 7);
+            entry.add_string(1, key);
+            entry.add_string(2, value);
+        }
+    }
+    const std::string response = call("RunPodSandbox", request);
+    protozero::pbf_reader message(response);
+    return message.next(1) ? message.get_string() : "";
+}
+
+void Containerd::stop(const std::string& id) const
+{
+    std::string request;
+    protozero::pbf_writer(request).add_string(1, id);
+    call("StopPodSandbox", request);
+}
+
+void Containerd::remove(const std::string& id) const
+{
+    std::string request;
+    protozero::pbf_writer(request).add_string(1, id);
+    call("RemovePodSandbox", request);
+}
+
+void Containerd::set_chain(bool with_us) const
+{
+    Json list{
+        {"cniVersion", "1.0.0"},
+        {"name", node_.network},
+        {"plugins",
+         {{{"type", "ptp"},
+           {"ipMasq", false},
+           {"ipam",
+            {{"type", "host-local"},
+             {"dataDir", (directory_ / "host-local").string()},
+             {"ranges", {{{{"subnet", "10.2.0.0/24"}}}, {{{"subnet", "fd00:10:2::/64"}}}}},
+             {"routes", {{{"dst", "0.0.0.0/0"}}, {{"dst", "::/0"}}}}}}}}},
+    };
+    if (with_us)
+        list["plugins"].push_back(node_.plugin);
+    write_file(conf_dir_ / "10-pods.conflist", list.dump(2));
+    if (process_)
+        REQUIRE(has_us(with_us) == with_us);
+}
+
+bool Containerd::has_us(bool expected) const
+{
+    std::string verbose;
+    protozero::pbf_writer(verbose).add_bool(1, true);
+    const auto end = std::chrono::steady_clock::now() + patience;
+    for (;; std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
+        const std::string status = call("Status", verbose);  // its `info` has the chain as JSON
+        const bool has = status.find(R"("type":"sallyport")") != std::string::npos;
+        const bool loaded = status.find(R"("type":"ptp")") != std::string::npos;
+        if ((loaded && has == expected) || std::chrono::steady_clock::now() > end)
+            return has;
+    }
+}
+
+std::string Containerd::log() const
+{
+    std::ifstream file(directory_ / "log");
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace sallyport::test

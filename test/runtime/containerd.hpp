@@ -1,0 +1,69 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The real containerd and runc on a node in miniature. Its directories, sockets, namespaces and cgroups are in the
+// sandbox; its chain is ptp with host-local, and maybe we.
+#pragma once
+
+#include "sallyport/cri.hpp"
+#include "support/local_node.hpp"
+#include "support/subprocess.hpp"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace sallyport::test {
+
+enum class Release {
+    of_this_system,  ///< what is installed, or .ci/setup has unpacked
+    two,             ///< containerd 2.1 or later, where .ci/setup found one
+};
+
+/// What a kubelet would say about a pod.
+struct PodRequest
+{
+    std::string name = "gateway";
+    std::string kubernetes_namespace = "gateways";
+    std::map<std::string, std::string> annotations{{"sallyport.dev/expose", "80:9080"}};
+};
+
+class Containerd
+{
+public:
+    /// Starts it, with a chain in which we stand or not. Skips the test where there is none.
+    Containerd(LocalNode& node, bool with_us, Release release = Release::of_this_system);
+    Containerd(const Containerd&) = delete;
+    Containerd& operator=(const Containerd&) = delete;
+    ~Containerd();
+
+    CriClient client() const { return CriClient(socket_, std::chrono::seconds(30)); }
+
+    // Calls of a kubelet; they throw Error with what the runtime says. run() returns the sandbox's id.
+    std::string run(const PodRequest& pod = {}) const;
+    void stop(const std::string& id) const;
+    void remove(const std::string& id) const;
+
+    /// Puts the list there, and waits until it is in force.
+    void set_chain(bool with_us) const;
+
+    /// Is our entry in the chain that is in force? Asked until the answer is `expected`, or for `patience`.
+    bool has_us(bool expected) const;
+
+    const std::filesystem::path& conf_dir() const { return conf_dir_; }
+    std::string log() const;
+
+private:
+    void start(const std::string& path);
+    void import_image(const std::string& path) const;
+    std::string call(const std::string& method, const std::string& request) const;
+
+    LocalNode& node_;
+    std::filesystem::path directory_;
+    std::filesystem::path conf_dir_;
+    std::filesystem::path socket_;
+    std::unique_ptr<Running> process_;
+};
+
+}  // namespace sallyport::test
