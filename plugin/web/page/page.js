@@ -1,0 +1,1 @@
+/* Copyright The Sallyport Authors. SPDX-License-Identifier: Apache-2.0 */

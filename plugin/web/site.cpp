@@ -1,0 +1,92 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "site.hpp"
+
+#include "page.hpp"
+#include "status_json.hpp"
+
+#include <utility>
+
+namespace sallyport::web {
+
+namespace {
+
+constexpr std::string_view ports = "/ports/";
+constexpr const char* prometheus_text = "text/plain; version=0.0.4; charset=utf-8";
+
+}  // namespace
+
+std::optional<PortLabel> parse_port_path(std::string_view text)
+{
+    const std::size_t slash = text.find('/');
+    const auto port = parse_port(text.substr(0, slash));
+    const std::string_view protocol = slash == std::string_view::npos ? "tcp" : text.substr(slash + 1);
+    if (!port || (protocol != "tcp" && protocol != "udp"))
+        return std::nullopt;
+    return PortLabel{*port, *parse_protocol(protocol)};
+}
+
+Site::Site(WebOptions options, std::function<AgentState()> state)
+    : options_(std::move(options)),
+      state_(std::move(state)),
+      looks_(options_.paths)
+{}
+
+Reply Site::get(const std::string& path)
+{
+    if (path == "/healthz")
+        return healthy();
+    if (path == "/readyz")
+        return ready();
+    if (path.starts_with(ports))
+        return port(std::string_view(path).substr(ports.size()));
+    if (path == "/metrics")
+        return metrics();
+    if (path == "/status.json")
+        return status();
+    return page_file(path).value_or(reply(404, "404 Not Found; there are /, /metrics, /status.json, /healthz, /readyz "
+                                               "and /ports/<port>[/tcp|udp]\n"));
+}
+
+Reply Site::healthy() const
+{
+    return state_().alive ? reply(200, "ok\n") : reply(503, "the agent's loop doesn't turn\n");
+}
+
+Reply Site::ready() const
+{
+    const AgentState agent = state_();
+    if (agent.ready)
+        return reply(200, "ok\n");
+    std::string reasons;
+    for (const std::string& problem : agent.problems)
+        reasons += problem + "\n";
+    return reply(503, reasons.empty() ? "not ready yet\n" : reasons);
+}
+
+Reply Site::port(std::string_view text) const
+{
+    const auto port = parse_port_path(text);
+    if (!port)
+        return reply(404, "404 Not Found; write /ports/443, /ports/443/tcp or /ports/443/udp\n");
+    const auto why = why_no_listener(options_.paths, *port);
+    return why ? reply(503, *why + "\n") : reply(200, "ok\n");
+}
+
+Reply Site::metrics()
+{
+    const Look& look = looks_.now();
+    return reply(200, metrics_text(look.report, looks_.totals(), state_(), {options_.version, options_.commit}),
+                 prometheus_text);
+}
+
+Reply Site::status()
+{
+    const Look& look = looks_.now();
+    const History history = read_history(options_.paths);
+    const TwoClocks now{std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+    return reply(200, status_json(look, history, state_(), {options_.version, options_.commit}, now),
+                 "application/json");
+}
+
+}  // namespace sallyport::web
