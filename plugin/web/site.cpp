@@ -5,6 +5,10 @@
 #include "page.hpp"
 #include "status_json.hpp"
 
+#include <unistd.h>
+
+#include <array>
+#include <climits>
 #include <utility>
 
 namespace sallyport::web {
@@ -13,6 +17,13 @@ namespace {
 
 constexpr std::string_view ports = "/ports/";
 constexpr const char* prometheus_text = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A pod with the host's network has the host's name.
+std::string host_name()
+{
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
 
 }  // namespace
 
@@ -26,10 +37,11 @@ std::optional<PortLabel> parse_port_path(std::string_view text)
     return PortLabel{*port, *parse_protocol(protocol)};
 }
 
-Site::Site(WebOptions options, std::function<AgentState()> state)
-    : options_(std::move(options)),
+Site::Site(const WebOptions& options, std::function<AgentState()> state)
+    : paths_(options.paths),
+      build_{options.version, options.commit},
       state_(std::move(state)),
-      looks_(options_.paths)
+      looks_(paths_)
 {}
 
 Reply Site::get(const std::string& path)
@@ -69,24 +81,22 @@ Reply Site::port(std::string_view text) const
     const auto port = parse_port_path(text);
     if (!port)
         return reply(404, "404 Not Found; write /ports/443, /ports/443/tcp or /ports/443/udp\n");
-    const auto why = why_no_listener(options_.paths, *port);
+    const auto why = why_no_listener(paths_, *port);
     return why ? reply(503, *why + "\n") : reply(200, "ok\n");
 }
 
 Reply Site::metrics()
 {
     const Look& look = looks_.now();
-    return reply(200, metrics_text(look.report, looks_.totals(), state_(), {options_.version, options_.commit}),
-                 prometheus_text);
+    return reply(200, metrics_text(look.report, looks_.totals(), state_(), build_), prometheus_text);
 }
 
 Reply Site::status()
 {
     const Look& look = looks_.now();
-    const History history = read_history(options_.paths);
-    const TwoClocks now{std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
-    return reply(200, status_json(look, history, state_(), {options_.version, options_.commit}, now),
-                 "application/json");
+    const History history = read_history(paths_);
+    const Origin origin{host_name(), build_, std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+    return reply(200, status_json(look, history, state_(), origin), "application/json");
 }
 
 }  // namespace sallyport::web

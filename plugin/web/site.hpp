@@ -21,7 +21,7 @@ std::optional<PortLabel> parse_port_path(std::string_view text);
 class Site
 {
 public:
-    Site(WebOptions options, std::function<AgentState()> state);
+    Site(const WebOptions& options, std::function<AgentState()> state);
 
     /// Throws Error where the node's state can't be read.
     Reply get(const std::string& path);
@@ -33,7 +33,8 @@ private:
     Reply metrics();
     Reply status();
 
-    WebOptions options_;
+    Paths paths_;
+    BuildInfo build_;
     std::function<AgentState()> state_;
     Looks looks_;
 };

@@ -35,11 +35,11 @@ std::string pod_name(const History& history, std::uint64_t generation)
     return pod == history.pods.end() ? "a pod that is gone" : pod->second;
 }
 
-ordered_json json_of(const Event& event, const History& history, const TwoClocks& now)
+ordered_json json_of(const Event& event, const History& history, const Origin& origin)
 {
-    const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - event.time);
+    const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(origin.steady - event.time);
     ordered_json json{{"number", event.number},
-                      {"time", time_text(now.wall - ago)},
+                      {"time", time_text(origin.wall - ago)},
                       {"kind", name(event.kind)},
                       {"nodePort", event.node_port.to_string()}};
     switch (event.kind) {
@@ -78,17 +78,16 @@ std::string text_of(const ordered_json& json)
 
 }  // namespace
 
-std::string status_json(const Look& look, const History& history, const AgentState& agent, const BuildInfo& build,
-                        const TwoClocks& now)
+std::string status_json(const Look& look, const History& history, const AgentState& agent, const Origin& origin)
 {
     ordered_json events = ordered_json::array();
     for (const Event& event : history.events)
-        events.push_back(json_of(event, history, now));
+        events.push_back(json_of(event, history, origin));
     const ordered_json rates_over = look.rates_over ? ordered_json(look.rates_over->count()) : ordered_json();
     // The report is an object; it is large, so it isn't parsed again to get it a few more members.
-    return "{\"time\":" + text_of(time_text(now.wall)) + ",\"agent\":" + text_of(json_of(agent, build)) +
-           ",\"events\":" + text_of(events) + ",\"ratesOverMs\":" + text_of(rates_over) + "," +
-           to_json(look.report, false).substr(1);
+    return "{\"node\":" + text_of(origin.node) + ",\"time\":" + text_of(time_text(origin.wall)) +
+           ",\"agent\":" + text_of(json_of(agent, origin.build)) + ",\"events\":" + text_of(events) +
+           ",\"ratesOverMs\":" + text_of(rates_over) + "," + to_json(look.report, false).substr(1);
 }
 
 }  // namespace sallyport::web

@@ -13,14 +13,15 @@
 
 namespace sallyport::web {
 
-/// A moment by both clocks: events have the one, people read the other.
-struct TwoClocks
+/// Who tells, and when: events have the one clock, people read the other.
+struct Origin
 {
+    std::string node;  ///< its host name
+    BuildInfo build;
     Instant steady;
     std::chrono::system_clock::time_point wall;
 };
 
-std::string status_json(const Look& look, const History& history, const AgentState& agent, const BuildInfo& build,
-                        const TwoClocks& now);
+std::string status_json(const Look& look, const History& history, const AgentState& agent, const Origin& origin);
 
 }  // namespace sallyport::web
