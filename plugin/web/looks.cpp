@@ -3,6 +3,7 @@
 #include "looks.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace sallyport::web {
 
@@ -26,6 +27,18 @@ bool is_at(const NodePortEntry& entry, const PortLabel& port)
 {
     return entry.node_port.scope == Scope::node && number(entry.node_port.port) == port.port &&
            entry.node_port.protocol == port.protocol;
+}
+
+/// "held by apisix/apisix-1, which doesn't listen on 10.0.1.7:9080/tcp or [fd00::7]:9080/tcp"
+std::string complaint_about(const std::map<std::string, std::set<Backend>>& silent)
+{
+    std::string text;
+    for (const auto& [pod, listeners] : silent) {
+        text += (text.empty() ? "held by " : ", and by ") + pod + ", which doesn't listen on ";
+        for (const Backend& listener : listeners)
+            text += (listener == *listeners.begin() ? "" : " or ") + listener.to_string();
+    }
+    return text;
 }
 
 }  // namespace
@@ -87,7 +100,7 @@ std::optional<std::string> why_no_listener(const Paths& paths, const PortLabel& 
     std::map<std::uint64_t, BoundPod> pods;
     for (BoundPod& pod : datapath->bindings().pods())
         pods.emplace(pod.generation, std::move(pod));
-    std::string silent;
+    std::map<std::string, std::set<Backend>> silent;  // by pod
     for (const NodePortEntry& entry : datapath->bindings().node_ports()) {
         if (!is_at(entry, port))
             continue;
@@ -97,12 +110,10 @@ std::optional<std::string> why_no_listener(const Paths& paths, const PortLabel& 
                 continue;
             if (datapath->listens(backend, pod->second.netns_id))
                 return std::nullopt;
-            const Backend listener{backend.backend.address, backend.listener, backend.backend.protocol};
-            silent += (silent.empty() ? "held by " : ", and by ") + pod->second.pod() + ", which doesn't listen on " +
-                      listener.to_string();
+            silent[pod->second.pod()].insert({backend.backend.address, backend.listener, port.protocol});
         }
     }
-    return silent.empty() ? nobody : silent;
+    return silent.empty() ? nobody : complaint_about(silent);
 }
 
 }  // namespace sallyport::web
