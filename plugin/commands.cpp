@@ -27,6 +27,9 @@ namespace {
 /// Longest wait for the lock. Runtimes give a plugin some minutes; each holder needs milliseconds.
 constexpr std::chrono::seconds lock_patience{30};
 
+/// The agent has other things to do, and tries again.
+constexpr std::chrono::seconds agent_patience{1};
+
 std::string summary(const std::vector<Exposure>& exposures)
 {
     std::string text;
@@ -102,11 +105,11 @@ std::vector<std::string> missing_hooks(const Datapath& datapath, const Config& c
 
 /// Carries out a removal under the lock.
 template <typename Removal>
-void remove_locked(const BaseConfig& config, Removal&& removal)
+void remove_locked(const BaseConfig& config, Caller caller, Removal&& removal)
 {
     std::optional<FileLock> lock;
     try {
-        lock = FileLock::take(config.paths.state_dir, lock_patience);
+        lock = FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
     } catch (const Error& error) {
         if (error.code() == Code::try_again_later)
             throw;
@@ -115,7 +118,8 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     }
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
-        forget_the_past(datapath->bindings());
+        if (caller == Caller::runtime)
+            forget_the_past(datapath->bindings());
         datapath->forget_unbound_pod_hooks();
         follow_addresses(*datapath);
     }
@@ -124,7 +128,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
 
 }  // namespace
 
-std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, IfBound if_bound)
+std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, Caller caller)
 {
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
@@ -133,10 +137,12 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     const Netns netns = open_netns(pod.netns);
     const auto uplink = find_uplink(config, pod, netns, network, devices);
 
-    const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
+    const FileLock lock =
+        FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
     Datapath datapath = Datapath::open(config.paths, config.flows);
-    forget_the_past(datapath.bindings());
-    if (if_bound == IfBound::leave && datapath.bindings().knows(pod.id))
+    if (caller == Caller::runtime)
+        forget_the_past(datapath.bindings());
+    else if (datapath.bindings().knows(pod.id))
         return std::nullopt;
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
@@ -165,7 +171,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
 
 void unbind_pod(const BaseConfig& config, const AttachmentId& id)
 {
-    remove_locked(config, [&](Bindings& bindings) { bindings.unbind(id); });
+    remove_locked(config, Caller::agent, [&](Bindings& bindings) { bindings.unbind(id); });
 }
 
 std::string add(const Request& request)
@@ -181,7 +187,7 @@ std::string add(const Request& request)
 
     log_to(config.log);
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
-    log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, IfBound::replace));
+    log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
     return config.prev_result->text;
 }
 
@@ -195,7 +201,7 @@ void del(const Request& request)
         return;  // a plain pod, or one that is gone already
 
     log_to(config.log);
-    remove_locked(config, [&](Bindings& bindings) {
+    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
         if (bindings.unbind(request.attachment))
             log_info("DEL " + request.attachment.container_id + ": removed what it held");
     });
@@ -243,7 +249,7 @@ void gc(const Request& request)
 
     log_to(config.log);
     const std::set<AttachmentId> keep(valid.begin(), valid.end());
-    remove_locked(config, [&](Bindings& bindings) {
+    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
         for (const BoundPod& pod : bindings.pods())
             if (pod.network == config.network && !keep.contains(pod.id) && bindings.unbind(pod.id))
                 log_info("GC " + pod.pod() + ": removed what it held");

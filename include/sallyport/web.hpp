@@ -22,8 +22,8 @@ struct AgentState
     bool alive = false;                 ///< its loop turns: /healthz
     bool ready = false;                 ///< installed, in the chain, datapath sound: /readyz
     std::vector<std::string> problems;  ///< a sentence each: why it isn't ready, and what else needs somebody
-    std::uint64_t conflicts = 0;        ///< times that somebody else undid what it keeps in place
-    std::uint64_t reattached = 0;       ///< programs and pods that it attached again
+    std::uint64_t conflicts = 0;        ///< pods refused because their node port was taken, since boot
+    std::uint64_t reattached = 0;       ///< programs put back before others, or attached again, since its start
 };
 
 struct WebOptions

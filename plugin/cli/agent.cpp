@@ -17,7 +17,10 @@ void add_agent_command(CLI::App& app, const Environment&)
     const auto options = std::make_shared<AgentOptions>();
     options->version = version;
     options->commit = commit;
-    command->add_option("--config", options->config, "the plugin's entry of a conflist, followed when it changes")
+    add_node_options(*command, *options);
+    command
+        ->add_option("--listen", options->listen,
+                     "where metrics, health and the page are served: [ADDRESS]:PORT, or `off`")
         ->capture_default_str();
     command->callback([options] { run_agent(*options); });
 }

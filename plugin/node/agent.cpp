@@ -3,6 +3,7 @@
 #include "sallyport/node/agent.hpp"
 
 #include "directory_watch.hpp"
+#include "installation.hpp"
 #include "loop.hpp"
 #include "node_keeper.hpp"
 #include "signals.hpp"
@@ -20,6 +21,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 namespace sallyport {
 
@@ -27,7 +29,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
-using Instant = Loop::Instant;
 
 /// News are gathered for so long before anything follows them, and looked for no more often.
 constexpr milliseconds gather = 100ms;
@@ -38,7 +39,10 @@ constexpr milliseconds farewell = 1s;
 class Agent
 {
 public:
-    explicit Agent(const AgentOptions& options) : options_(options), config_file_(options.config)
+    explicit Agent(const AgentOptions& options)
+        : options_(options),
+          installation_(options),
+          config_file_(options.config)
     {
         loop_.on_readable(signals_.fd(), 0ms, [this] { take_signals(); });
         loop_.on_readable(network_.fd(), gather, [this] {
@@ -70,6 +74,9 @@ private:
     void read_config();
     void accept(const Config& before, const Config& next) const;
     void look_for_others();
+    void serve();
+    void keep_entry();
+    void adopt_earlier_pods();
     void follow();
     void forget_the_past();
 
@@ -77,6 +84,7 @@ private:
     Signals signals_;
     Condition condition_;
     Loop loop_;
+    Installation installation_;
     ConfigFile config_file_;
     NodeKeeper node_;
     NetlinkMonitor network_;
@@ -85,12 +93,19 @@ private:
     std::optional<Succession> succession_;
     bool in_charge_ = false;
     std::optional<Instant> ends_at_;
+    std::filesystem::path served_bpffs_;
+    std::unique_ptr<WebServer> web_;  ///< asks condition_, in a thread of its own
 
     Task read_config_{"configuration", {.period = 5s, .gather = gather}, [this] { read_config(); }};
 
+    Task serve_{"HTTP", {.period = 5s}, [this] { serve(); }};
     Task look_for_others_{"other agents", {.period = 1s}, [this] { look_for_others(); }};
 
     // Each needs a configuration, and to be in charge.
+    Task copy_plugin_{"plugin", {.period = 60s}, [this] { installation_.copy_plugin(); }};
+    Task choose_method_{"container runtime", {.period = 60s}, [this] { installation_.choose_method(); }};
+    Task keep_entry_{"CNI chain", {.period = 60s}, [this] { keep_entry(); }};
+    Task adopt_{"earlier pods", {.period = 30s, .share = 0.05}, [this] { adopt_earlier_pods(); }};
     Task require_bpffs_{"BPF file system", {.period = 10s}, [this] { Datapath::require_bpffs(config().paths); }};
     Task forget_{"pods that are gone", {.period = 2s, .share = 0.05}, [this] { forget_the_past(); }};
     Task follow_{"this node", {.period = 60s, .gather = gather, .share = 0.05}, [this] { follow(); }};
@@ -101,7 +116,9 @@ private:
     Task note_listeners_{"who listens", {.period = 1s, .share = 0.01}, [this] { node_.note_listeners(); }};
     Task count_conflicts_{
         "conflicts", {.period = 2s}, [this] { condition_.set_conflicts(read_conflicts(config().paths.state_dir)); }};
-    const std::array<Task*, 6> tasks_{&require_bpffs_, &forget_, &follow_, &look_, &note_listeners_, &count_conflicts_};
+    const std::array<Task*, 10> tasks_{&copy_plugin_,    &choose_method_,  &keep_entry_, &require_bpffs_,
+                                       &forget_,         &follow_,         &adopt_,      &look_,
+                                       &note_listeners_, &count_conflicts_};
 
     const Config& config() const { return *config_file_.config(); }
 };
@@ -116,7 +133,8 @@ Instant Agent::turn()
         loop_.stop();
     if (ends_at_)
         return *ends_at_;
-    Instant next = std::min(read_config_.due(), std::chrono::steady_clock::now() + 1s);  // the heartbeat
+    Instant next =
+        std::min({read_config_.due(), serve_.due(), std::chrono::steady_clock::now() + 1s});  // the heartbeat
     if (in_charge_)
         for (const Task* task : tasks_)
             next = std::min(next, task->due());
@@ -132,6 +150,7 @@ void Agent::run_due_tasks()
         condition_.set_problem(task.name(), task.problem());
     };
     run(read_config_);
+    run(serve_);
     if (!config_file_.config())
         return;
     run(look_for_others_);
@@ -168,6 +187,7 @@ void Agent::read_config()
     node_.use(config());
     const auto& cgroup = config().paths.cgroup;
     cgroups_.watch({cgroup, cgroup / "unified"});
+    serve_.soon();
     for (Task* task : tasks_)
         task->soon();
 }
@@ -188,10 +208,53 @@ void Agent::look_for_others()
     if (in_charge_ == succession_->in_charge())
         return;
     in_charge_ = !in_charge_;
+    if (!in_charge_) {
+        loop_.forget(installation_.watch_fd());
+        installation_.rest();
+    }
     condition_.set_note("another agent",
                         in_charge_ ? "" : "another agent has begun on this node: it is in charge, this one looks on");
     for (Task* task : tasks_)
         task->soon();
+}
+
+/// Begins without a configuration, to say what is wrong with it.
+void Agent::serve()
+{
+    const Paths paths = config_file_.config() ? config().paths : Paths{};
+    if (options_.listen == "off" || (web_ && paths.bpffs == served_bpffs_))
+        return;
+    web_.reset();
+    web_ = std::make_unique<WebServer>(WebOptions{options_.listen, paths, options_.version, options_.commit},
+                                       [this] { return condition_.state(); });
+    served_bpffs_ = paths.bpffs;
+    log_info("serving metrics, health and a page on port " + std::to_string(web_->port()));
+}
+
+void Agent::keep_entry()
+{
+    const bool was_in_place = installation_.in_place();
+    const auto look_again = [&] {
+        if (installation_.watch_fd() >= 0)
+            loop_.on_readable(installation_.watch_fd(), 50ms, [this] { keep_entry_.soon(); });
+        keep_entry_.by(installation_.next_look());
+        condition_.set_note("remark about the CNI chain", installation_.remark());
+    };
+    try {
+        installation_.keep_entry(config_file_.text());
+    } catch (...) {
+        look_again();
+        throw;
+    }
+    look_again();
+    if (!was_in_place)
+        adopt_.soon();
+}
+
+void Agent::adopt_earlier_pods()
+{
+    installation_.adopt_earlier_pods(config());
+    condition_.set_note("pods from before our entry was in place", installation_.refusals());
 }
 
 void Agent::follow()

@@ -26,13 +26,8 @@ void change(std::map<std::string, std::string>& texts, const std::string& subjec
     }
 }
 
-std::vector<std::string> values_of(const std::map<std::string, std::string>& texts)
-{
-    std::vector<std::string> values;
-    for (const auto& [subject, text] : texts)
-        values.push_back(text);
-    return values;
-}
+/// The loop turns each second; some of its tasks take a few.
+constexpr std::chrono::seconds longest_turn{15};
 
 }  // namespace
 
@@ -80,20 +75,22 @@ void Condition::add_reattached(std::uint64_t count)
     reattached_ += count;
 }
 
-AgentStatus Condition::status() const
+AgentState Condition::state() const
 {
     const std::lock_guard lock(mutex_);
-    AgentStatus status{.ready = problems_.empty() && begun_ && !ending_,
-                       .problems = values_of(problems_),
-                       .notes = values_of(notes_),
-                       .since_turn = std::chrono::duration_cast<std::chrono::milliseconds>(clock_() - last_turn_),
-                       .conflicts = conflicts_,
-                       .reattached = reattached_};
+    AgentState state{.alive = clock_() - last_turn_ < longest_turn,
+                     .ready = problems_.empty() && begun_ && !ending_,
+                     .problems = {},
+                     .conflicts = conflicts_,
+                     .reattached = reattached_};
     if (!begun_)
-        status.problems.emplace_back("the agent is still looking at the node for the first time");
+        state.problems.emplace_back("the agent is still looking at the node for the first time");
     if (ending_)
-        status.problems.emplace_back("the agent has been told to end");
-    return status;
+        state.problems.emplace_back("the agent has been told to end");
+    for (const auto& texts : {problems_, notes_})
+        for (const auto& [subject, text] : texts)
+            state.problems.push_back(text);
+    return state;
 }
 
 }  // namespace sallyport

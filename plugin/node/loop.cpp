@@ -48,9 +48,11 @@ void Loop::wait(Instant until)
     for (const pollfd& each : watched) {
         if (each.revents == 0)
             continue;
-        Source& source = sources_.at(each.fd);
-        source.handler();
-        source.rests_until = steady_clock::now() + source.rest;
+        const auto source = sources_.find(each.fd);
+        if (source == sources_.end())
+            continue;  // a handler of this turn has forgotten it
+        source->second.rests_until = now + source->second.rest;
+        source->second.handler();
     }
 }
 

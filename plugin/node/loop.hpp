@@ -5,6 +5,8 @@
 // thread that is in run().
 #pragma once
 
+#include "sallyport/clock.hpp"
+
 #include <chrono>
 #include <functional>
 #include <map>
@@ -14,12 +16,12 @@ namespace sallyport {
 class Loop
 {
 public:
-    using Instant = std::chrono::steady_clock::time_point;
-
     /// Calls `handler` once `fd` can be read, or has failed; it must take what there is. Afterwards nobody looks at
     /// `fd` for `rest`: however much comes, this costs a turn for each `rest` and no more. Replaces the handler that
     /// `fd` had.
     void on_readable(int fd, std::chrono::milliseconds rest, std::function<void()> handler);
+
+    void forget(int fd) { sources_.erase(fd); }
 
     /// Until stop(): calls `turn`, which does what is due and returns when it wants to be called next, at the latest;
     /// then waits until then, or for a descriptor.

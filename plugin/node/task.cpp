@@ -29,9 +29,14 @@ Task::Task(std::string name, Pace pace, std::function<void()> work, Clock clock)
       last_success_(due_)
 {}
 
+void Task::by(Instant then)
+{
+    due_ = std::min(due_, std::max(then, rests_until_));
+}
+
 void Task::soon()
 {
-    due_ = std::min(due_, std::max(clock_() + pace_.gather, rests_until_));
+    by(clock_() + pace_.gather);
 }
 
 void Task::run()

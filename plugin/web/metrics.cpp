@@ -184,10 +184,10 @@ void write_node(Text& text, const NodeReport& report, const AgentState& agent, c
     for (const auto& [reason, packets] : report.drops)
         text.sample({{"reason", reason}}, packets);
     text.family("sallyport_conflicts_total", "counter",
-                "Times that somebody else undid what this agent keeps in place, since it started.");
+                "Pods refused because their node port was taken, since the node's start.");
     text.sample({}, agent.conflicts);
     text.family("sallyport_reattached_total", "counter",
-                "Programs and pods that this agent attached again, since it started.");
+                "Programs that this agent put back before others, or attached again, since it started.");
     text.sample({}, agent.reattached);
     text.family("sallyport_build_info", "gauge", "1; the labels say what runs.");
     text.sample({{"version", build.version}, {"commit", build.commit}, {"abi", std::to_string(SALLYPORT_ABI)}}, 1);

@@ -14,8 +14,8 @@
 #include <cerrno>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 namespace sallyport::test {

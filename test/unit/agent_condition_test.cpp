@@ -4,54 +4,57 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <string>
+#include <vector>
+
 using namespace sallyport;
 using namespace std::chrono_literals;
 using Texts = std::vector<std::string>;
 
-TEST_CASE("an agent is ready once it has begun, while there is no problem, until it is told to end",
-          "[agent][condition]")
+TEST_CASE("an agent is ready once it has begun, while there is no problem, until it is told to end", "[agent]")
 {
     Condition condition;
-    CHECK_FALSE(condition.status().ready);
-    CHECK(condition.status().problems.size() == 1);
+    CHECK_FALSE(condition.state().ready);
+    CHECK(condition.state().problems.size() == 1);
     condition.begin();
-    CHECK(condition.status().ready);
-    CHECK(condition.status().problems == Texts{});
+    CHECK(condition.state().ready);
+    CHECK(condition.state().problems == Texts{});
 
     condition.set_problem("chain", "chain: there is no conflist");
     condition.set_problem("a task", "");
-    CHECK_FALSE(condition.status().ready);
-    CHECK(condition.status().problems == Texts{"chain: there is no conflist"});
+    CHECK_FALSE(condition.state().ready);
+    CHECK(condition.state().problems == Texts{"chain: there is no conflist"});
     condition.set_problem("chain", "");
-    CHECK(condition.status().ready);
+    CHECK(condition.state().ready);
 
     condition.end();
-    CHECK_FALSE(condition.status().ready);
-    CHECK(condition.status().problems == Texts{"the agent has been told to end"});
+    CHECK_FALSE(condition.state().ready);
+    CHECK(condition.state().problems == Texts{"the agent has been told to end"});
 }
 
-TEST_CASE("a note is told and is no reason not to be ready", "[agent][condition]")
+TEST_CASE("what falls short is told, and is no reason not to be ready", "[agent]")
 {
     Condition condition;
     condition.begin();
     condition.set_note("cgroups", "there is no cgroup v2");
-    CHECK(condition.status().ready);
-    CHECK(condition.status().notes == Texts{"there is no cgroup v2"});
+    CHECK(condition.state().ready);
+    CHECK(condition.state().problems == Texts{"there is no cgroup v2"});
     condition.set_note("cgroups", "");
-    CHECK(condition.status().notes == Texts{});
+    CHECK(condition.state().problems == Texts{});
 }
 
-TEST_CASE("how long the loop hasn't turned, and what it has counted", "[agent][condition]")
+TEST_CASE("an agent lives while its loop turns, and tells what it has counted", "[agent]")
 {
-    std::chrono::steady_clock::time_point now{};
+    Instant now{1000s};
     Condition condition([&] { return now; });
-    now += 12s;
-    CHECK(condition.status().since_turn == 12s);
+    CHECK(condition.state().alive);
+    now += 30s;
+    CHECK_FALSE(condition.state().alive);
     condition.turn();
-    CHECK(condition.status().since_turn == 0ms);
+    CHECK(condition.state().alive);
     condition.set_conflicts(7);
     condition.add_reattached(2);
     condition.add_reattached(1);
-    CHECK(condition.status().conflicts == 7);
-    CHECK(condition.status().reattached == 3);
+    CHECK(condition.state().conflicts == 7);
+    CHECK(condition.state().reattached == 3);
 }

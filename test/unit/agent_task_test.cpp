@@ -29,7 +29,7 @@ struct Bench
         task.run();
     }
 
-    Task::Instant now{1000s};
+    Instant now{1000s};
     std::function<void()> work = [] {};
     Task task;
 };

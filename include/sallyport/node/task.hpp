@@ -5,6 +5,8 @@
 // given, and no other task: a failure here is nobody else's.
 #pragma once
 
+#include "sallyport/clock.hpp"
+
 #include <chrono>
 #include <functional>
 #include <string>
@@ -21,14 +23,14 @@ struct Pace
 class Task
 {
 public:
-    using Instant = std::chrono::steady_clock::time_point;
-    using Clock = std::function<Instant()>;
-
     /// `work` throws what went wrong. Due at once.
     Task(std::string name, Pace pace, std::function<void()> work, Clock clock = std::chrono::steady_clock::now);
 
     const std::string& name() const { return name_; }
     Instant due() const { return due_; }
+
+    /// Due then at the latest.
+    void by(Instant then);
 
     /// There is news: due once they are gathered, and its share of the time allows it.
     void soon();

@@ -328,7 +328,7 @@ function showNode(status) {
     ["Answers on", status.addresses.join(", ") || "no address", false],
     ["Dropped", dropped === 0 ? "no packet" : drops.filter(([, packets]) => packets > 0)
       .map(([reason, packets]) => `${count(packets, "packet", "packets")}: ${reason.replaceAll("_", " ")}`).join(", "), dropped > 0],
-    ["Conflicts", `${whole.format(status.agent.conflicts)} undone by others`, false],
+    ["Conflicts", `${whole.format(status.agent.conflicts)} pods refused, as their port was taken`, false],
     ["Repairs", `${whole.format(status.agent.reattached)} attached again`, false],
   ];
   sync(byId("facts"), facts, ([name]) => name, ([name]) => make("div", {}, make("dt", {}, name), make("dd")),
