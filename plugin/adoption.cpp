@@ -91,7 +91,7 @@ std::optional<AdoptionResult> adopt(const CriClient& runtime, const Config& conf
             throw Error(Code::not_available,
                         "it uses the node's own network (hostNetwork), where its ports are the node's already; remove "
                         "its sallyport.dev/ annotations, or hostNetwork");
-        const auto bound = bind_pod(config, wishes, resolve(sandbox, config.network), IfBound::leave);
+        const auto bound = bind_pod(config, wishes, resolve(sandbox, config.network), Caller::agent);
         if (!bound)
             return result;  // its ADD was faster
         if (!still_ready(runtime, listed.id)) {

@@ -255,6 +255,15 @@ void Bindings::forget_expired()
         note_waiting(false);
 }
 
+bool Bindings::any_expired() const
+{
+    if (meta().waiting == 0)
+        return false;
+    const auto entries = tables_.node_ports.all();
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const auto& item) { return item.second.count == 0 && !waits(item.second); });
+}
+
 void Bindings::repair()
 {
     const std::map<std::uint64_t, abi::pod> whole = drop_ownerless();

@@ -5,17 +5,17 @@
 #include "sallyport/annotation.hpp"
 #include "sallyport/attachment.hpp"
 #include "sallyport/bindings.hpp"
+#include "sallyport/conflicts.hpp"
 #include "sallyport/datapath.hpp"
-#include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/fast_path.hpp"
+#include "sallyport/follow.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/os/process.hpp"
 #include "sallyport/policy.hpp"
-#include "sallyport/vanished.hpp"
 
 #include <algorithm>
 #include <set>
@@ -27,20 +27,15 @@ namespace {
 /// Longest wait for the lock. Runtimes give a plugin some minutes; each holder needs milliseconds.
 constexpr std::chrono::seconds lock_patience{30};
 
+/// The agent has other things to do, and tries again.
+constexpr std::chrono::seconds agent_patience{1};
+
 std::string summary(const std::vector<Exposure>& exposures)
 {
     std::string text;
     for (const Exposure& exposure : exposures)
         text += (text.empty() ? "" : ", ") + exposure.node_port.to_string() + " -> " + exposure.backend.to_string();
     return text;
-}
-
-/// Where Cilium's programs sit, if they do: it knows best which devices are outside ones.
-std::vector<Device> choose_devices(const Config& config, const NodeNetwork& network)
-{
-    const auto candidates = outside_devices(config.devices, network.devices);
-    const auto with_cilium = config.devices ? std::vector<Device>{} : devices_of_cilium(candidates);
-    return with_cilium.empty() ? candidates : with_cilium;
 }
 
 /// The host's end of the pod's device, where the fast path is wanted; throws Error where it can't be had. Changes
@@ -78,21 +73,6 @@ void refuse_host_processes(const std::vector<Exposure>& wanted)
                                       " of the node; stop it, choose another port, or set `reservePorts` to false");
 }
 
-/// What others have left behind: pods that went without DEL, and node ports that waited in vain for another pod.
-void forget_the_past(Bindings& bindings)
-{
-    for (const BoundPod& pod : forget_vanished_pods(bindings))
-        log_warning("pod " + pod.pod() + " vanished without DEL: removed what it held");
-    bindings.forget_expired();
-}
-
-/// After a removal: on a node without gateway pods nothing of ours stays in the kernel.
-void tidy_up(const Paths& paths)
-{
-    if (!Datapath::in_use(paths))
-        Datapath::remove(paths);
-}
-
 /// The contract promises the next CNI call; a removal that has succeeded doesn't fail over it.
 void follow_addresses(Datapath& datapath)
 {
@@ -125,11 +105,11 @@ std::vector<std::string> missing_hooks(const Datapath& datapath, const Config& c
 
 /// Carries out a removal under the lock.
 template <typename Removal>
-void remove_locked(const BaseConfig& config, Removal&& removal)
+void remove_locked(const BaseConfig& config, Caller caller, Removal&& removal)
 {
     std::optional<FileLock> lock;
     try {
-        lock = FileLock::take(config.paths.state_dir, lock_patience);
+        lock = FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
     } catch (const Error& error) {
         if (error.code() == Code::try_again_later)
             throw;
@@ -138,7 +118,8 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
     }
     if (auto datapath = Datapath::find(config.paths)) {
         removal(datapath->bindings());
-        forget_the_past(datapath->bindings());
+        if (caller == Caller::runtime)
+            forget_the_past(datapath->bindings());
         datapath->forget_unbound_pod_hooks();
         follow_addresses(*datapath);
     }
@@ -147,7 +128,7 @@ void remove_locked(const BaseConfig& config, Removal&& removal)
 
 }  // namespace
 
-std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, IfBound if_bound)
+std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, Caller caller)
 {
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
@@ -156,20 +137,20 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     const Netns netns = open_netns(pod.netns);
     const auto uplink = find_uplink(config, pod, netns, network, devices);
 
-    const FileLock lock = FileLock::take(config.paths.state_dir, lock_patience);
+    const FileLock lock =
+        FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
     Datapath datapath = Datapath::open(config.paths, config.flows);
-    forget_the_past(datapath.bindings());
-    if (if_bound == IfBound::leave && datapath.bindings().knows(pod.id))
+    if (caller == Caller::runtime)
+        forget_the_past(datapath.bindings());
+    else if (datapath.bindings().knows(pod.id))
         return std::nullopt;
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (at_node && config.reserve_ports)
             refuse_host_processes(wanted);
-        datapath.follow_addresses(network.addresses, config.addresses);
-        if (at_node) {
-            datapath.follow_devices(devices);
-            datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
-        }
+        if (const auto shortfall =
+                follow_node(datapath, config, network.addresses, at_node ? std::optional(devices) : std::nullopt))
+            log_warning(*shortfall);
         datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
         if (any_at(Scope::pod, wanted))
             datapath.attach_pod(netns, pod.id);
@@ -178,7 +159,9 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
         datapath.bindings().bind(
             {pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted, uplink ? uplink->ifindex : 0});
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
-    } catch (const Error&) {
+    } catch (const Error& error) {
+        if (error.code() == Code::port_taken)
+            count_conflict(config.paths.state_dir);
         datapath.forget_unbound_pod_hooks();
         tidy_up(config.paths);
         throw;
@@ -188,7 +171,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
 
 void unbind_pod(const BaseConfig& config, const AttachmentId& id)
 {
-    remove_locked(config, [&](Bindings& bindings) { bindings.unbind(id); });
+    remove_locked(config, Caller::agent, [&](Bindings& bindings) { bindings.unbind(id); });
 }
 
 std::string add(const Request& request)
@@ -204,7 +187,7 @@ std::string add(const Request& request)
 
     log_to(config.log);
     const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
-    log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, IfBound::replace));
+    log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
     return config.prev_result->text;
 }
 
@@ -218,7 +201,7 @@ void del(const Request& request)
         return;  // a plain pod, or one that is gone already
 
     log_to(config.log);
-    remove_locked(config, [&](Bindings& bindings) {
+    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
         if (bindings.unbind(request.attachment))
             log_info("DEL " + request.attachment.container_id + ": removed what it held");
     });
@@ -266,7 +249,7 @@ void gc(const Request& request)
 
     log_to(config.log);
     const std::set<AttachmentId> keep(valid.begin(), valid.end());
-    remove_locked(config, [&](Bindings& bindings) {
+    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
         for (const BoundPod& pod : bindings.pods())
             if (pod.network == config.network && !keep.contains(pod.id) && bindings.unbind(pod.id))
                 log_info("GC " + pod.pod() + ": removed what it held");

@@ -4,8 +4,7 @@
 
 namespace sallyport {
 
-std::vector<BoundPod> forget_vanished_pods(
-    Bindings& bindings, const std::function<std::optional<NetnsIdentity>(const std::filesystem::path&)>& identify)
+std::vector<BoundPod> forget_vanished_pods(Bindings& bindings, const Identify& identify)
 {
     std::vector<BoundPod> vanished;
     for (const BoundPod& pod : bindings.pods()) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "sallyport/attachment.hpp"
+#include "sallyport/clock.hpp"
 #include "sallyport/exposure.hpp"
 #include "sallyport/failures.hpp"
 #include "sallyport/os/netns.hpp"
@@ -28,10 +29,6 @@
 #include <vector>
 
 namespace sallyport {
-
-/// The clock of the datapath: CLOCK_MONOTONIC, which is what Linux's C++ libraries make steady_clock of.
-using Instant = std::chrono::steady_clock::time_point;
-using Clock = std::function<Instant()>;
 
 /// A pod's owner record, as found in the tables.
 struct BoundPod
@@ -102,6 +99,9 @@ public:
 
     /// Ends the vacant node ports whose time is over.
     void forget_expired();
+
+    /// Is there any for forget_expired() to end?
+    bool any_expired() const;
 
     /// Makes the tables agree again after one was lost: what has no whole owner record goes, what an owner record lists
     /// and is missing comes back.

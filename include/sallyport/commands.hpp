@@ -34,15 +34,16 @@ void status(const Request& request);
 /// The versions that we speak, for stdout.
 std::string version(const Request& request);
 
-/// What becomes of a binding that the attachment has already.
-enum class IfBound { replace, leave };
+/// Who wants something done: the runtime, whose word replaces what the attachment holds; or the agent, which leaves a
+/// binding as it is, waits for the lock for a moment only, and doesn't touch other pods: it may not see from its
+/// container which of them live.
+enum class Caller { runtime, agent };
 
 /// What ADD does once it knows what a pod wishes, and who it is: all checks, and the binding, under the lock. Leaves
 /// nothing behind where it throws. Returns what leads where, for the log; nullopt where it left a binding as it was.
-std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod,
-                                    IfBound if_bound);
+std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, Caller caller);
 
-/// What DEL does with a pod, bound or not.
+/// What DEL does with a pod, bound or not; for the agent.
 void unbind_pod(const BaseConfig& config, const AttachmentId& id);
 
 }  // namespace sallyport

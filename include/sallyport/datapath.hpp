@@ -57,6 +57,12 @@ public:
     /// Is anything of ours there, whole or not?
     static bool exists(const Paths& paths);
 
+    /// Are all tables there, and the programs those of this binary?
+    static bool is_current(const Paths& paths);
+
+    /// Throws Error(node_lacks) where no BPF file system is mounted, so that open() will.
+    static void require_bpffs(const Paths& paths);
+
     /// Is any pod bound, or a node port vacant and waiting for one? Answers also where other tables were lost: the next
     /// ADD repairs them, and nobody may remove the rest.
     static bool in_use(const Paths& paths);
@@ -85,7 +91,7 @@ public:
 
     /// Attaches to the system calls of the processes below each child of this cgroup v2 directory, and of no others:
     /// with `local_access` node ports are reached from there, with `reserve_ports` the node's own processes can't bind
-    /// them. Where the node can't have that, the log says so.
+    /// them. Throws Error where the node can't have that; from outside, node ports work without.
     void follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports);
 
     /// Attaches the programs for remaps to a pod's own device, inside its namespace, for the binding that is made next:

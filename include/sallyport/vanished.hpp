@@ -13,10 +13,10 @@
 
 namespace sallyport {
 
-/// Removes the pods whose namespace is gone: killed nodes and runtimes don't call DEL. `identify` tells what a path
-/// leads to now. Returns the pods removed.
-std::vector<BoundPod> forget_vanished_pods(
-    Bindings& bindings,
-    const std::function<std::optional<NetnsIdentity>(const std::filesystem::path&)>& identify = identify_netns);
+/// Tells what a path leads to now.
+using Identify = std::function<std::optional<NetnsIdentity>(const std::filesystem::path&)>;
+
+/// Removes the pods whose namespace is gone: killed nodes and runtimes don't call DEL. Returns the pods removed.
+std::vector<BoundPod> forget_vanished_pods(Bindings& bindings, const Identify& identify = identify_netns);
 
 }  // namespace sallyport

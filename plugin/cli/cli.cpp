@@ -51,7 +51,10 @@ int run_tool(const Environment& environment)
     CLI::App app{"Sallyport binds ports of this node to gateway pods, with eBPF.", "sallyport"};
     app.footer(footer);
     app.require_subcommand(1);
+    add_agent_command(app, environment);
     add_status_command(app, environment);
+    add_install_command(app, environment);
+    add_uninstall_command(app, environment);
     add_version_command(app, environment);
 
     try {

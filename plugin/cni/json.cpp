@@ -99,6 +99,13 @@ std::size_t skip_blanks(std::string_view text, std::size_t position)
     return std::min(text.find_first_not_of(blanks, position), text.size());
 }
 
+/// From the end of a member or element to the next one, or to what closes them.
+std::size_t skip_comma(std::string_view text, std::size_t position)
+{
+    position = skip_blanks(text, position);
+    return position < text.size() && text[position] == ',' ? skip_blanks(text, position + 1) : position;
+}
+
 /// Where the value or key that starts at `position` ends, in valid JSON.
 std::size_t end_of_value(std::string_view text, std::size_t position)
 {
@@ -236,20 +243,38 @@ std::optional<JsonValue> JsonValue::find_set(std::string_view key) const
     return value && !value->is_null() ? value : std::nullopt;
 }
 
-std::string_view raw_member(std::string_view text, std::string_view key)
+std::vector<std::pair<std::string, std::string_view>> raw_members(std::string_view text)
 {
+    std::vector<std::pair<std::string, std::string_view>> members;
     std::size_t position = skip_blanks(text, text.find('{') + 1);
     while (position < text.size() && text[position] == '"') {
         const std::size_t key_end = end_of_value(text, position);
         const json name = json::parse(text.substr(position, key_end - position));
         const std::size_t start = skip_blanks(text, text.find(':', key_end) + 1);
         const std::size_t end = end_of_value(text, start);
-        if (name.get_ref<const std::string&>() == key)
-            return text.substr(start, end - start);
-        position = skip_blanks(text, end);
-        if (position < text.size() && text[position] == ',')
-            position = skip_blanks(text, position + 1);
+        members.emplace_back(name.get_ref<const std::string&>(), text.substr(start, end - start));
+        position = skip_comma(text, end);
     }
+    return members;
+}
+
+std::vector<std::string_view> raw_elements(std::string_view text)
+{
+    std::vector<std::string_view> elements;
+    std::size_t position = skip_blanks(text, text.find('[') + 1);
+    while (position < text.size() && text[position] != ']') {
+        const std::size_t end = end_of_value(text, position);
+        elements.push_back(text.substr(position, end - position));
+        position = skip_comma(text, end);
+    }
+    return elements;
+}
+
+std::string_view raw_member(std::string_view text, std::string_view key)
+{
+    for (const auto& [name, value] : raw_members(text))
+        if (name == key)
+            return value;
     return {};
 }
 

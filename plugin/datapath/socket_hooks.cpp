@@ -5,7 +5,6 @@
 #include "programs.hpp"
 
 #include "sallyport/error.hpp"
-#include "sallyport/log.hpp"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -153,8 +152,12 @@ void attach(const fs::path& pin_path, const Cgroup& cgroup, const Loaded& progra
 
 }  // namespace
 
-void SocketHooks::attach_all(const fs::path& cgroup, const SocketWishes& wishes) const
+void SocketHooks::follow(const fs::path& cgroup, const SocketWishes& wishes) const
 {
+    if (!wishes.local_access && !wishes.reserve_ports) {
+        leave_all();
+        return;
+    }
     const fs::path root = find_cgroup_v2(cgroup);
     ensure_programs(state_, ProgramSet::socket);
     const std::vector<Cgroup> children = children_of(root);
@@ -170,21 +173,6 @@ void SocketHooks::attach_all(const fs::path& cgroup, const SocketWishes& wishes)
     for (const Cgroup& child : children)
         for (const Loaded& program : programs)
             attach(state_.cgroups() / pin_name(child, *program.hook), child, program);
-}
-
-void SocketHooks::follow(const fs::path& cgroup, const SocketWishes& wishes) const
-{
-    if (!wishes.local_access && !wishes.reserve_ports) {
-        leave_all();
-        return;
-    }
-    try {
-        attach_all(cgroup, wishes);
-    } catch (const Error& error) {
-        log_warning("the node itself and its pods don't reach node ports everywhere (localAccess), and processes of "
-                    "the node may bind them (reservePorts): " +
-                    std::string(error.what()));
-    }
 }
 
 void SocketHooks::leave_all() const

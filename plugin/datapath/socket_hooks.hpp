@@ -25,16 +25,14 @@ public:
     explicit SocketHooks(StateDir state) : state_(std::move(state)) {}
 
     /// Makes the children that `cgroup` (or `<cgroup>/unified`) has now run what is wished, and nothing else run any of
-    /// it. Programs of another build are replaced in place. Where the node can't, the log says so and nothing else
-    /// happens: from outside, node ports work without.
+    /// it. Programs of another build are replaced in place. Throws Error where the node can't: from outside, node ports
+    /// work without.
     void follow(const std::filesystem::path& cgroup, const SocketWishes& wishes) const;
 
     /// Leaves all cgroups.
     void leave_all() const;
 
 private:
-    void attach_all(const std::filesystem::path& cgroup, const SocketWishes& wishes) const;
-
     StateDir state_;
 };
 

@@ -56,13 +56,18 @@ bool StateDir::is_complete() const
                                        [&](const std::string& name) { return fs::exists(program(name), ignored); });
 }
 
-void StateDir::create() const
+void StateDir::require_bpffs() const
 {
     const fs::path bpffs = root_.parent_path();
     if (!is_bpf_file_system(bpffs))
         throw Error(Code::node_lacks, "no BPF file system is mounted at " + bpffs.string() +
                                           " (`findmnt -t bpf` shows where one is); mount it with `mount -t bpf bpf " +
                                           bpffs.string() + "` or set `bpffs` in the conflist");
+}
+
+void StateDir::create() const
+{
+    require_bpffs();
     for (const char* part : {"maps", "programs", "links", "filters", "pod_links", "pod_filters", "cgroups"}) {
         std::error_code error;
         fs::create_directories(root_ / part, error);

@@ -43,7 +43,10 @@ public:
     /// removed them, or where somebody else removed some.
     bool is_complete() const;
 
-    /// Makes the directories. Throws Error(node_lacks) where <bpffs> isn't a mounted BPF file system.
+    /// Throws Error(node_lacks) where <bpffs> isn't a mounted BPF file system.
+    void require_bpffs() const;
+
+    /// Makes the directories. Throws as require_bpffs().
     void create() const;
 
     /// Removes every pin and the directories. Links go first, so that no packet meets half of our state.

@@ -6,14 +6,13 @@
 #include "support/flood.hpp"
 #include "support/footprint.hpp"
 #include "support/node.hpp"
+#include "support/other_build.hpp"
 #include "support/require_ok.hpp"
 #include "support/soak.hpp"
 
 #include <catch2/catch_test_macros.hpp>
-#include <sys/stat.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 
 using namespace sallyport::test;
@@ -45,29 +44,12 @@ std::size_t dead(const Clients& clients, const std::string& text)
     return count;
 }
 
-/// The same program as another build: of a source line that the BPF object carries for debugging, one letter differs.
-/// So the object's bytes do, and with them its hash, and nothing of what it does.
-std::string another_build(const Node& node)
-{
-    std::ifstream in(sallyport_binary(), std::ios::binary);
-    std::string bytes((std::istreambuf_iterator<char>(in)), {});
-    std::size_t changed = 0;
-    for (const std::string line : {"int node_ingress(struct", "int node_egress(struct"})
-        for (std::size_t at = bytes.find(line); at != std::string::npos; at = bytes.find(line, at + 1), changed++)
-            bytes[at] = 'I';
-    REQUIRE(changed > 0);
-    const std::filesystem::path copy = node.directory() / "sallyport-of-another-build";
-    std::ofstream(copy, std::ios::binary) << bytes;
-    REQUIRE(chmod(copy.c_str(), 0755) == 0);
-    return copy.string();
-}
-
 /// A pod comes and goes, as the other build does it.
 void upgrade(Node& node)
 {
     const char* set = std::getenv("SALLYPORT_BIN");
     const std::string before = set ? set : "";
-    setenv("SALLYPORT_BIN", another_build(node).c_str(), 1);
+    setenv("SALLYPORT_BIN", other_build(node).c_str(), 1);
     Pod other(node, {.name = "other", .expose = "443:9443"});
     const Answer added = other.add();
     set ? setenv("SALLYPORT_BIN", before.c_str(), 1) : unsetenv("SALLYPORT_BIN");

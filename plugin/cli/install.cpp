@@ -1,0 +1,235 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.hpp"
+
+#include "sallyport/chain/binary.hpp"
+#include "sallyport/chain/keeper.hpp"
+#include "sallyport/chain/method.hpp"
+#include "sallyport/config.hpp"
+#include "sallyport/cri.hpp"
+#include "sallyport/datapath.hpp"
+#include "sallyport/error.hpp"
+#include "sallyport/failures.hpp"
+#include "sallyport/os/file_lock.hpp"
+
+#include <signal.h>
+
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <ostream>
+#include <sstream>
+#include <thread>
+
+namespace sallyport {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto lock_patience = 30s;   ///< each holder needs milliseconds
+constexpr auto must_stay_for = 1s;    ///< an owner who takes our entry out answers sooner
+constexpr auto wait_at_most = 500ms;  ///< until the keeper's next look; else it waits for something
+
+constexpr const char* install_footer =
+    R"(The plugin is copied first, then our entry goes into the network that is active on this node.
+Nothing stays to keep it there: where Cilium or anybody else rewrites that list, run `sallyport agent`.)";
+
+constexpr const char* uninstall_footer =
+    R"(Our entry leaves the network first, then the plugin goes, then what we have in the kernel: gateway pods
+that still run lose their node ports. Under CRI-O the plugin stays, as CRI-O calls it for every pod that was started
+with it; remove it after the node was drained. Every step is tried; run it again after a failure.)";
+
+std::string read_entry(const std::filesystem::path& path)
+{
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file)
+        throw Error(Code::io_failure, "read " + path.string() + ": " + errno_text(errno) +
+                                          "; give our entry of the CNI list with --config");
+    return text.str();
+}
+
+Config checked(const std::string& entry, const std::filesystem::path& path)
+{
+    try {
+        return parse_entry(entry);
+    } catch (const Error& error) {
+        throw error.during("read " + path.string());
+    }
+}
+
+std::optional<RuntimeVersion> ask_runtime(const NodeOptions& options, std::ostream& err)
+{
+    try {
+        if (const auto socket = find_cri_socket(options.cri_socket))
+            return CriClient(*socket).version();
+    } catch (const Error& error) {
+        err << "sallyport: " << error.what() << '\n';
+    }
+    return std::nullopt;
+}
+
+ChainMethod method_of(const NodeOptions& options, std::ostream& err)
+{
+    if (options.chain != ChainMethod::automatic)
+        return options.chain;
+    const auto runtime = ask_runtime(options, err);
+    return runtime ? method_for(runtime->name, runtime->version) : ChainMethod::conflist;
+}
+
+/// Until the entry has stayed for a moment, or can't be put there.
+ChainReport put_entry(ChainKeeper& keeper)
+{
+    ChainReport report = keeper.keep();
+    auto since = std::chrono::steady_clock::now();
+    for (auto now = since; report.in_place ? now - since < must_stay_for : keeper.next_look() - now < wait_at_most;
+         now = std::chrono::steady_clock::now()) {
+        std::this_thread::sleep_for(20ms);
+        const std::uint64_t before = report.rewrites;
+        report = keeper.keep();
+        if (!report.in_place || report.rewrites != before)
+            since = now;
+    }
+    return report;
+}
+
+void install(const NodeOptions& options, const Environment& environment)
+{
+    const std::string entry = read_entry(options.config);
+    checked(entry, options.config);
+    const bool copied = install_binary("/proc/self/exe", options.cni_bin_dir);
+    environment.out << installed_binary(options.cni_bin_dir).string() << (copied ? ": installed\n" : ": as it was\n")
+                    << std::flush;
+
+    ChainKeeper keeper(options.cni_conf_dir, method_of(options, environment.err));
+    keeper.set_entry(entry);
+    const ChainReport report = put_entry(keeper);
+    if (!report.in_place)
+        throw Error(Code::not_available, "our entry isn't in the CNI chain: " + report.problem);
+    environment.out << report.file.string() << ": our entry " << (report.rewrites > 0 ? "put in" : "as it was")
+                    << ", network " << in_quotes(report.network) << '\n';
+    if (!report.problem.empty())
+        environment.err << "sallyport: " << report.problem << '\n';
+}
+
+/// Where our state is; the defaults where the configuration can't say it any more.
+Paths paths_to_clear(const NodeOptions& options, std::ostream& err)
+{
+    try {
+        return checked(read_entry(options.config), options.config).paths;
+    } catch (const Error& error) {
+        const Paths paths;
+        err << "sallyport: " << error.what() << "; looking for our state in " << paths.bpffs.string() << " and "
+            << paths.state_dir.string() << ", where it is by default\n";
+        return paths;
+    }
+}
+
+void name_losers(const Paths& paths, std::ostream& err)
+{
+    const auto datapath = Datapath::find(paths);
+    if (!datapath)
+        return;
+    for (const BoundPod& pod : datapath->bindings().pods()) {
+        err << "sallyport: pod " << pod.pod() << " loses";
+        for (const Exposure& exposure : datapath->bindings().exposures_of(pod.id))
+            err << ' ' << exposure.node_port.to_string();
+        err << '\n';
+    }
+}
+
+void remove_state(const Paths& paths)
+{
+    if (!Datapath::exists(paths))
+        return;
+    std::optional<FileLock> lock;
+    try {
+        lock = FileLock::take(paths.state_dir, lock_patience);
+    } catch (const Error& error) {
+        if (error.code() == Code::try_again_later)
+            throw;  // a plugin call is at work; without a directory for the lock, none can be
+    }
+    Datapath::remove(paths);
+}
+
+void remove_plugin(const UninstallOptions& options, const Environment& environment)
+{
+    const auto binary = installed_binary(options.cni_bin_dir);
+    const auto runtime = ask_runtime(options, environment.err);
+    if (runtime && tears_down_by_cache(runtime->name)) {
+        environment.out << binary.string() << ": stays, as " << runtime->name << " calls it for every pod that was "
+                        << "started with it; remove it when the node was drained\n";
+        return;
+    }
+    environment.out << binary.string() << (remove_binary(options.cni_bin_dir) ? ": removed\n" : ": wasn't there\n");
+}
+
+void uninstall(const UninstallOptions& options, const Environment& environment)
+{
+    const Paths paths = paths_to_clear(options, environment.err);
+    Failures failures;
+    failures.attempt([&] { name_losers(paths, environment.err); });
+    bool left = false;
+    failures.attempt([&] {
+        ChainKeeper(options.cni_conf_dir, ChainMethod::conflist).leave();
+        environment.out << options.cni_conf_dir.string() << ": no entry of ours\n";
+        left = true;
+    });
+    if (left)
+        failures.attempt([&] { remove_plugin(options, environment); });
+    else
+        environment.err << "sallyport: " << installed_binary(options.cni_bin_dir).string()
+                        << " stays: while a network names it, no pod could start without it\n";
+    failures.attempt([&] {
+        remove_state(paths);
+        environment.out << (paths.bpffs / "sallyport").string() << ": nothing of ours\n";
+    });
+    failures.raise("uninstall");
+}
+
+/// SIGTERM and SIGINT, held back from now on: they come when the work is done.
+sigset_t hold_signals()
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return signals;
+}
+
+void uninstall_and_stay(const UninstallOptions& options, const Environment& environment)
+{
+    const sigset_t signals = hold_signals();
+    uninstall(options, environment);
+    environment.out << "done; waiting for SIGTERM\n" << std::flush;
+    int signal = 0;
+    sigwait(&signals, &signal);
+}
+
+}  // namespace
+
+void add_install_command(CLI::App& app, const Environment& environment)
+{
+    CLI::App* const command = app.add_subcommand("install", "put the plugin and our entry in their places, once");
+    const auto options = std::make_shared<NodeOptions>();
+    add_node_options(*command, *options);
+    command->footer(install_footer);
+    command->callback([options, &environment] { install(*options, environment); });
+}
+
+void add_uninstall_command(CLI::App& app, const Environment& environment)
+{
+    CLI::App* const command = app.add_subcommand("uninstall", "take everything of ours off this node");
+    const auto options = std::make_shared<UninstallOptions>();
+    add_node_options(*command, *options);
+    command->add_flag("--stay", options->stay, "afterwards wait for SIGTERM: for a DaemonSet, whose pods must not end");
+    command->footer(uninstall_footer);
+    command->callback([options, &environment] {
+        options->stay ? uninstall_and_stay(*options, environment) : uninstall(*options, environment);
+    });
+}
+
+}  // namespace sallyport

@@ -1,0 +1,49 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/follow.hpp"
+
+#include "sallyport/devices.hpp"
+#include "sallyport/error.hpp"
+#include "sallyport/log.hpp"
+
+namespace sallyport {
+
+std::vector<Device> choose_devices(const Config& config, const NodeNetwork& network)
+{
+    const auto candidates = outside_devices(config.devices, network.devices);
+    const auto with_cilium = config.devices ? std::vector<Device>{} : devices_of_cilium(candidates);
+    return with_cilium.empty() ? candidates : with_cilium;
+}
+
+std::optional<std::string> follow_node(Datapath& datapath, const Config& config, const std::vector<Address>& addresses,
+                                       const std::optional<std::vector<Device>>& devices)
+{
+    datapath.follow_addresses(addresses, config.addresses);
+    if (!devices)
+        return std::nullopt;
+    std::optional<std::string> shortfall;
+    try {
+        datapath.follow_cgroups(config.paths.cgroup, config.local_access, config.reserve_ports);
+    } catch (const Error& error) {
+        shortfall = std::string("the node itself and its pods don't reach node ports everywhere (localAccess), and "
+                                "processes of the node may bind them (reservePorts): ") +
+                    error.what();
+    }
+    datapath.follow_devices(*devices);
+    return shortfall;
+}
+
+void forget_the_past(Bindings& bindings, const Identify& identify)
+{
+    for (const BoundPod& pod : forget_vanished_pods(bindings, identify))
+        log_warning("pod " + pod.pod() + " vanished without DEL: removed what it held");
+    bindings.forget_expired();
+}
+
+void tidy_up(const Paths& paths)
+{
+    if (!Datapath::in_use(paths))
+        Datapath::remove(paths);
+}
+
+}  // namespace sallyport

@@ -1,0 +1,99 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "installation.hpp"
+
+#include "sallyport/chain/binary.hpp"
+#include "sallyport/chain/method.hpp"
+#include "sallyport/cri.hpp"
+#include "sallyport/error.hpp"
+#include "sallyport/log.hpp"
+
+namespace sallyport {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Of one call to the runtime: the loop has other things to do.
+constexpr auto runtime_deadline = 2s;
+
+}  // namespace
+
+void Installation::copy_plugin()
+{
+    copied_ = false;  // until it is known to be there
+    if (install_binary("/proc/self/exe", options_.cni_bin_dir))
+        log_info(installed_binary(options_.cni_bin_dir).string() + ": put this version of the plugin there");
+    copied_ = true;
+}
+
+void Installation::choose_method()
+{
+    if (method_)
+        return;
+    if (options_.chain != ChainMethod::automatic) {
+        method_ = options_.chain;
+    } else if (const auto socket = find_cri_socket(options_.cri_socket)) {
+        const RuntimeVersion runtime = CriClient(*socket, runtime_deadline).version();
+        method_ = method_for(runtime.name, runtime.version);
+        log_info("the container runtime is " + runtime.name + " " + runtime.version + ": our entry goes into " +
+                 (*method_ == ChainMethod::drop_in ? "a drop-in beside the network's list" : "the network's list"));
+    } else {
+        method_ = ChainMethod::conflist;
+        log_info("no container runtime was asked: our entry goes into the network's list");
+    }
+}
+
+void Installation::keep_entry(const std::string& entry)
+{
+    if (!copied_ || !method_)
+        throw Error(Code::not_available, std::string("our entry waits for ") +
+                                             (copied_ ? "the container runtime to say who it is" : "the plugin") +
+                                             "; without that, pods might not start");
+    if (!keeper_)
+        keeper_.emplace(options_.cni_conf_dir, *method_);
+    if (entry != entry_)
+        keeper_->set_entry(entry);
+    entry_ = entry;
+
+    const ChainReport& report = keeper_->keep();
+    if (report.in_place && !in_place_)
+        log_info(report.file.string() + ": our entry is in place, network " + in_quotes(report.network));
+    in_place_ = report.in_place;
+    network_ = report.network;
+    remark_ = report.in_place ? report.problem : "";
+    if (!report.in_place)
+        throw Error(Code::not_available, report.problem.empty() ? "our entry isn't there yet" : report.problem);
+}
+
+Instant Installation::next_look() const
+{
+    return keeper_ ? keeper_->next_look() : Instant::max();
+}
+
+void Installation::adopt_earlier_pods(const Config& config)
+{
+    const auto socket = find_cri_socket(options_.cri_socket);
+    if (!socket || !in_place_)
+        return;
+    Config of_network = config;
+    of_network.network = network_;
+    const auto results = sallyport::adopt_earlier_pods(CriClient(*socket, runtime_deadline), of_network);
+    refusals_.clear();
+    for (const AdoptionResult& result : results)
+        if (result.outcome == AdoptionResult::Outcome::refused)
+            refusals_ += (refusals_.empty() ? "" : "; ") + ("pod " + result.pod + ": " + result.text);
+    for (const AdoptionResult& result : news_since(earlier_, results))
+        if (result.outcome == AdoptionResult::Outcome::adopted)
+            log_info("pod " + result.pod + " was started before our entry was in place: bound it, " + result.text);
+    earlier_ = results;
+}
+
+void Installation::rest()
+{
+    keeper_.reset();
+    entry_.clear();
+    in_place_ = false;
+}
+
+}  // namespace sallyport

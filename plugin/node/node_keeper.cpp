@@ -1,0 +1,135 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "node_keeper.hpp"
+
+#include "pod_fate.hpp"
+
+#include "sallyport/error.hpp"
+#include "sallyport/failures.hpp"
+#include "sallyport/follow.hpp"
+#include "sallyport/log.hpp"
+#include "sallyport/os/file_lock.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+
+namespace sallyport {
+
+namespace {
+
+/// The loop has other things to do; whoever has the lock needs milliseconds.
+constexpr std::chrono::milliseconds lock_patience{200};
+
+bool exposes_at_node(const Datapath& datapath)
+{
+    const auto entries = datapath.bindings().node_ports();
+    return std::any_of(entries.begin(), entries.end(),
+                       [](const NodePortEntry& entry) { return entry.node_port.scope == Scope::node; });
+}
+
+std::vector<std::string> names_of(const std::vector<Device>& devices)
+{
+    std::vector<std::string> names;
+    std::transform(devices.begin(), devices.end(), std::back_inserter(names),
+                   [](const Device& device) { return device.name; });
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace
+
+void NodeKeeper::follow()
+{
+    if (!Datapath::exists(config_.paths))
+        return;
+    const NodeNetwork network = read_node_network();
+    const FileLock lock = FileLock::take(config_.paths.state_dir, lock_patience);
+    if (!Datapath::in_use(config_.paths)) {
+        Datapath::remove(config_.paths);  // remains of a call that was killed, or of the last pod
+        return;
+    }
+    count_lost(network.devices);
+    Datapath datapath = Datapath::open(config_.paths, config_.flows);
+    follow(datapath, network);
+    network_ = network;
+}
+
+void NodeKeeper::follow(Datapath& datapath, const NodeNetwork& network)
+{
+    Failures failures;
+    std::optional<std::vector<Device>> devices;
+    if (exposes_at_node(datapath))
+        failures.attempt([&] { devices = choose_devices(config_, network); });
+    failures.attempt(
+        [&] { shortfall_ = follow_node(datapath, config_, network.addresses, devices).value_or(std::string()); });
+    failures.raise("bring node ports into step with this node");
+    followed_.clear();
+    for (const Device& device : devices.value_or(std::vector<Device>{}))
+        followed_.insert(device.ifindex);
+}
+
+/// Before anything is put right.
+void NodeKeeper::count_lost(const std::vector<Device>& devices)
+{
+    const auto datapath = Datapath::find(config_.paths);
+    std::vector<Device> before;
+    std::copy_if(devices.begin(), devices.end(), std::back_inserter(before),
+                 [&](const Device& device) { return followed_.contains(device.ifindex); });
+    if (!datapath)
+        return;
+    for (const std::string& lost : datapath->missing_hooks(before)) {
+        log_warning("node ports had lost " + lost + ": putting it back");
+        reattached_++;
+    }
+}
+
+bool NodeKeeper::is_sound() const
+{
+    if (!Datapath::exists(config_.paths))
+        return true;
+    const auto datapath = Datapath::find(config_.paths);
+    if (!datapath || !network_ || !Datapath::in_use(config_.paths) || !Datapath::is_current(config_.paths))
+        return false;
+    if (!exposes_at_node(*datapath))
+        return true;
+    const auto devices = choose_devices(config_, *network_);
+    return datapath->missing_hooks(devices).empty() && datapath->devices() == names_of(devices);
+}
+
+void NodeKeeper::forget_the_past()
+{
+    hidden_pods_.clear();
+    const auto looked_at = Datapath::find(config_.paths);
+    if (!looked_at)
+        return;
+    const PodFates fates(looked_at->bindings().pods());
+    hidden_pods_ = fates.shortfall();
+    if (fates.any_gone() || looked_at->bindings().any_expired()) {
+        const FileLock lock = FileLock::take(config_.paths.state_dir, lock_patience);
+        if (auto datapath = Datapath::find(config_.paths)) {
+            sallyport::forget_the_past(datapath->bindings(),
+                                       [&](const std::filesystem::path& path) { return fates.identify(path); });
+            datapath->forget_unbound_pod_hooks();
+        }
+        tidy_up(config_.paths);
+    }
+}
+
+void NodeKeeper::note_listeners() const
+{
+    const auto datapath = Datapath::find(config_.paths);
+    if (!datapath)
+        return;
+    std::map<std::uint64_t, std::uint32_t> netns_ids;
+    for (const BoundPod& pod : datapath->bindings().pods())
+        netns_ids.emplace(pod.generation, pod.netns_id);
+    std::set<std::pair<std::uint64_t, Backend>> asked;
+    for (const NodePortEntry& entry : datapath->bindings().node_ports())
+        for (const NodePortBackend& backend : entry.backends)
+            if (const auto netns = netns_ids.find(backend.generation);
+                netns != netns_ids.end() && asked.emplace(backend.generation, backend.backend).second)
+                datapath->listens(backend, netns->second);
+}
+
+}  // namespace sallyport

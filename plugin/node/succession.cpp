@@ -1,0 +1,90 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "succession.hpp"
+
+#include "sallyport/error.hpp"
+#include "sallyport/os/file_lock.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace sallyport {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::uint64_t> numbers_in(const fs::path& directory)
+{
+    std::vector<std::uint64_t> numbers;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename();
+        std::uint64_t number = 0;
+        const auto [last, wrong] = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (wrong == std::errc{} && last == name.data() + name.size())
+            numbers.push_back(number);
+    }
+    return numbers;
+}
+
+bool lives(const fs::path& file)
+{
+    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+}  // namespace
+
+Succession::Succession(fs::path directory, std::uint64_t number, UniqueFd lock)
+    : directory_(std::move(directory)),
+      number_(number),
+      lock_(std::move(lock))
+{}
+
+Succession::~Succession()
+{
+    std::error_code ignored;
+    if (lock_)
+        fs::remove(directory_ / std::to_string(number_), ignored);
+    if (lock_)
+        fs::remove(directory_, ignored);  // where it is empty
+}
+
+Succession Succession::enter(const fs::path& state_dir)
+{
+    const fs::path directory = state_dir / "agents";
+    const FileLock lock = FileLock::take(state_dir, std::chrono::milliseconds(200));
+    if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
+        throw Error(Code::io_failure, "create " + directory.string() + ": " + errno_text(errno));
+    std::uint64_t number = 1;
+    for (const std::uint64_t other : numbers_in(directory)) {
+        number = std::max(number, other + 1);
+        std::error_code ignored;
+        if (!lives(directory / std::to_string(other)))
+            fs::remove(directory / std::to_string(other), ignored);
+    }
+    const fs::path file = directory / std::to_string(number);
+    UniqueFd fd(::open(file.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+    if (!fd || ::flock(fd.get(), LOCK_EX) != 0)  // another agent may be looking whether we live
+        throw Error(Code::io_failure, "create and lock " + file.string() + ": " + errno_text(errno));
+    return {directory, number, std::move(fd)};
+}
+
+bool Succession::in_charge() const
+{
+    const auto numbers = numbers_in(directory_);
+    return std::none_of(numbers.begin(), numbers.end(), [&](std::uint64_t other) {
+        return other > number_ && lives(directory_ / std::to_string(other));
+    });
+}
+
+}  // namespace sallyport

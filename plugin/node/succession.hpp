@@ -1,0 +1,39 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which of several agents on one node is in charge: the one that began last, while it lives. An update may start the
+// next one before it ends this one; of two builds, each would put its own programs in place of the other's.
+//
+//   <stateDir>/agents/<n>   one for each agent, the later the higher; locked (flock) while it lives
+#pragma once
+
+#include "sallyport/os/unique_fd.hpp"
+
+#include <cstdint>
+#include <filesystem>
+
+namespace sallyport {
+
+class Succession
+{
+public:
+    /// Begins: from now on all agents before are not in charge. Waits for nobody but for a command that has the lock.
+    /// Throws Error: as FileLock::take(), and io_failure.
+    static Succession enter(const std::filesystem::path& state_dir);
+
+    Succession(Succession&&) noexcept = default;
+    Succession& operator=(Succession&&) = delete;
+    ~Succession();
+
+    /// Has no agent begun since, that still lives?
+    bool in_charge() const;
+
+private:
+    Succession(std::filesystem::path directory, std::uint64_t number, UniqueFd lock);
+
+    std::filesystem::path directory_;
+    std::uint64_t number_;
+    UniqueFd lock_;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,212 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "door.hpp"
+
+#include "listener.hpp"
+
+#include "sallyport/error.hpp"
+#include "sallyport/log.hpp"
+
+#include <csignal>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+namespace sallyport::web {
+
+namespace {
+
+using Phase = Connection::Phase;
+
+constexpr std::uint64_t stop_id = 0;
+constexpr std::uint64_t listener_id = 1;
+constexpr std::uint64_t first_client_id = 2;
+
+/// How long nobody is accepted where the process or the node has no descriptor left. The listener stays ready then, so
+/// that without a pause we would turn and turn.
+constexpr std::chrono::milliseconds pause{100};
+
+bool control(const UniqueFd& epoll, int operation, int fd, std::uint64_t id, std::uint32_t events)
+{
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = id;
+    return epoll_ctl(epoll.get(), operation, fd, &event) == 0;
+}
+
+/// Signals are for the agent's own thread.
+class SignalsBlocked
+{
+public:
+    SignalsBlocked()
+    {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+private:
+    sigset_t before_{};
+};
+
+}  // namespace
+
+Door::Door(UniqueFd listener, std::function<Message(std::string_view)> answer, Message too_long)
+    : listener_(std::move(listener)),
+      answer_(std::move(answer)),
+      too_long_(std::move(too_long)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      next_id_(first_client_id)
+{
+    if (!epoll_ || !stop_ || !control(epoll_, EPOLL_CTL_ADD, stop_.get(), stop_id, EPOLLIN) ||
+        !control(epoll_, EPOLL_CTL_ADD, listener_.get(), listener_id, EPOLLIN))
+        throw Error(Code::node_lacks, "make what the HTTP server waits with (epoll, eventfd): " + errno_text(errno));
+    const SignalsBlocked inherited;
+    thread_ = std::thread([this] { run(); });
+}
+
+Door::~Door()
+{
+    eventfd_write(stop_.get(), 1);
+    thread_.join();
+}
+
+std::uint16_t Door::port() const
+{
+    return port_of(listener_);
+}
+
+void Door::run()
+{
+    pthread_setname_np(pthread_self(), "web");
+    std::array<epoll_event, 64> events{};
+    for (;;) {
+        const int count =
+            epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), milliseconds_to_wait());
+        for (int i = 0; i < count; i++) {
+            const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
+            if (id == stop_id)
+                return;
+            if (id == listener_id)
+                accept_some();
+            else if (const auto client = connections_.find(id); client != connections_.end())  // else it made room
+                serve(client);
+        }
+        end_late();
+    }
+}
+
+void Door::accept_some()
+{
+    for (int accepted = 0; accepted < 64; accepted++) {  // then those who are here have their turn
+        UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!socket) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_accepting();
+            return;
+        }
+        make_room();
+        const int fd = socket.get();
+        const auto [client, made] = connections_.emplace(next_id_++, std::move(socket));
+        if (control(epoll_, EPOLL_CTL_ADD, fd, client->first, EPOLLIN))
+            serve(client);  // its request is there already, mostly
+        else
+            connections_.erase(client);
+    }
+}
+
+/// The oldest of those who have no answer coming, and if all have, the oldest of them.
+void Door::make_room()
+{
+    if (connections_.size() < max_connections)
+        return;
+    const auto idle = std::find_if(connections_.begin(), connections_.end(),
+                                   [](const auto& client) { return client.second.phase() != Phase::sending; });
+    connections_.erase(idle == connections_.end() ? connections_.begin() : idle);
+}
+
+void Door::pause_accepting()
+{
+    log_warning("accept a connection over HTTP: " + errno_text(errno));
+    control(epoll_, EPOLL_CTL_MOD, listener_.get(), listener_id, 0);
+    accepts_again_ = std::chrono::steady_clock::now() + pause;
+    paused_ = true;
+}
+
+void Door::serve(Connections::iterator client)
+{
+    Connection& connection = client->second;
+    const Phase before = connection.phase();
+    if (before != Phase::reading) {
+        connection.go_on();
+    } else if (connection.read_head()) {
+        Message message = connection.too_long() ? too_long_ : answer_(connection.head());
+        connection.answer(std::move(message));
+        free_answers(client);
+    }
+    if (connection.phase() == Phase::over)
+        connections_.erase(client);
+    else
+        watch(client, before);
+}
+
+void Door::watch(Connections::iterator client, Phase before)
+{
+    const Phase now = client->second.phase();
+    const std::uint32_t events = now == Phase::sending ? EPOLLOUT : EPOLLIN;
+    if (now != before && !control(epoll_, EPOLL_CTL_MOD, client->second.fd(), client->first, events))
+        connections_.erase(client);
+}
+
+/// Clients that don't fetch their answers keep them in memory. The oldest lose theirs, the one of `last` stays.
+void Door::free_answers(Connections::iterator last)
+{
+    std::set<const std::string*> counted;
+    std::size_t bytes = 0;
+    const auto count = [&](const Connection& connection) {
+        const Body& body = connection.body();
+        if (body && counted.insert(body.get()).second)
+            bytes += body->size();
+        return bytes <= max_answer_bytes;
+    };
+    count(last->second);
+    for (auto client = connections_.end(); client != connections_.begin();) {
+        --client;
+        if (client != last && !count(client->second))
+            client = connections_.erase(client);
+    }
+}
+
+void Door::end_late()
+{
+    const Moment now = std::chrono::steady_clock::now();
+    std::erase_if(connections_, [now](const auto& client) { return client.second.deadline() <= now; });
+    if (paused_ && accepts_again_ <= now) {
+        control(epoll_, EPOLL_CTL_MOD, listener_.get(), listener_id, EPOLLIN);
+        paused_ = false;
+    }
+}
+
+int Door::milliseconds_to_wait() const
+{
+    if (connections_.empty() && !paused_)
+        return -1;
+    Moment next = paused_ ? accepts_again_ : Moment::max();
+    for (const auto& [id, connection] : connections_)
+        next = std::min(next, connection.deadline());
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - std::chrono::steady_clock::now()).count();
+    return static_cast<int>(std::max<decltype(wait)>(wait, 0));
+}
+
+}  // namespace sallyport::web

@@ -1,0 +1,64 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who comes in: one thread, which accepts connections, collects their requests, has them answered one after the other,
+// and sends the answers. Nobody is waited for, and there is a limit to everything: connections, bytes of a request,
+// time, and bytes of answers. Where there are too many connections, the oldest one makes room: a slow client keeps
+// nobody out. Knows nothing of HTTP.
+#pragma once
+
+#include "connection.hpp"
+#include "reply.hpp"
+
+#include "sallyport/os/unique_fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <thread>
+
+namespace sallyport::web {
+
+class Door
+{
+public:
+    static constexpr std::size_t max_connections = 256;
+    /// Of all answers that are being sent; equal ones count once.
+    static constexpr std::size_t max_answer_bytes = 4 * 1024 * 1024;
+
+    /// `answer` must not throw; `too_long` is sent to those who send more than Connection::max_head.
+    Door(UniqueFd listener, std::function<Message(std::string_view head)> answer, Message too_long);
+    ~Door();  ///< ends all connections
+    Door(const Door&) = delete;
+    Door& operator=(const Door&) = delete;
+
+    std::uint16_t port() const;
+
+private:
+    using Connections = std::map<std::uint64_t, Connection>;  ///< by age: the oldest first
+
+    void run();
+    void accept_some();
+    void make_room();
+    void pause_accepting();
+    void serve(Connections::iterator client);
+    void watch(Connections::iterator client, Connection::Phase before);
+    void free_answers(Connections::iterator last);
+    void end_late();
+    int milliseconds_to_wait() const;
+
+    UniqueFd listener_;
+    std::function<Message(std::string_view)> answer_;
+    Message too_long_;
+    UniqueFd epoll_;
+    UniqueFd stop_;
+    Connections connections_;
+    std::uint64_t next_id_;
+    Moment accepts_again_{};
+    bool paused_ = false;
+    std::thread thread_;
+};
+
+}  // namespace sallyport::web

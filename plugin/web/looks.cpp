@@ -1,0 +1,119 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "looks.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace sallyport::web {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds serves_for{500};
+/// Rates over less jump; rates over more are no longer "now".
+constexpr std::chrono::seconds rates_at_least{2};
+constexpr std::chrono::seconds rates_at_most{60};
+
+constexpr std::size_t events_shown = 60;
+
+std::string text_of(const PortLabel& port)
+{
+    return std::to_string(port.port) + "/" + std::string(name(port.protocol));
+}
+
+bool is_at(const NodePortEntry& entry, const PortLabel& port)
+{
+    return entry.node_port.scope == Scope::node && number(entry.node_port.port) == port.port &&
+           entry.node_port.protocol == port.protocol;
+}
+
+/// "held by apisix/apisix-1, which doesn't listen on 10.0.1.7:9080/tcp or [fd00::7]:9080/tcp"
+std::string complaint_about(const std::map<std::string, std::set<Backend>>& silent)
+{
+    std::string text;
+    for (const auto& [pod, listeners] : silent) {
+        text += (text.empty() ? "held by " : ", and by ") + pod + ", which doesn't listen on ";
+        for (const Backend& listener : listeners)
+            text += (listener == *listeners.begin() ? "" : " or ") + listener.to_string();
+    }
+    return text;
+}
+
+}  // namespace
+
+/// So that rates are over two seconds or a little more, however often somebody looks.
+void Looks::choose_base(Instant at)
+{
+    if (looked_at_ && (!base_ || at - base_->at >= rates_at_least))
+        base_ = look_.report.sample;
+    if (base_ && at - base_->at > rates_at_most)
+        base_.reset();
+}
+
+const Look& Looks::now()
+{
+    const Instant at = std::chrono::steady_clock::now();
+    if (looked_at_ && at - *looked_at_ < serves_for)
+        return look_;
+
+    const auto datapath = Datapath::find(paths_);
+    choose_base(at);
+    Look fresh;
+    if (datapath)
+        fresh.report = report_node(*datapath, base_);
+    else
+        fresh.report.sample.at = at;
+    if (base_)
+        fresh.rates_over = std::chrono::duration_cast<milliseconds>(fresh.report.sample.at - base_->at);
+    totals_.add(fresh.report);
+    look_ = std::move(fresh);
+    looked_at_ = std::chrono::steady_clock::now();  // a look that takes longer than it serves would starve all else
+    return look_;
+}
+
+History read_history(const Paths& paths)
+{
+    History history;
+    const auto datapath = Datapath::find(paths);
+    if (!datapath)
+        return history;
+    for (const BoundPod& pod : datapath->bindings().pods())
+        history.pods[pod.generation] = pod.pod();
+    history.events = datapath->events_after(0);
+    for (const Event& event : history.events)
+        if (!event.pod_name.empty())  // of pods that are gone as well
+            history.pods.try_emplace(event.pod, event.pod_namespace + "/" + event.pod_name);
+    std::reverse(history.events.begin(), history.events.end());
+    history.events.resize(std::min(history.events.size(), events_shown));
+    return history;
+}
+
+std::optional<std::string> why_no_listener(const Paths& paths, const PortLabel& port)
+{
+    const std::string nobody = "no pod holds port " + text_of(port);
+    const auto datapath = Datapath::find(paths);
+    if (!datapath)
+        return nobody;
+
+    std::map<std::uint64_t, BoundPod> pods;
+    for (BoundPod& pod : datapath->bindings().pods())
+        pods.emplace(pod.generation, std::move(pod));
+    std::map<std::string, std::set<Backend>> silent;  // by pod
+    for (const NodePortEntry& entry : datapath->bindings().node_ports()) {
+        if (!is_at(entry, port))
+            continue;
+        for (const NodePortBackend& backend : entry.backends) {
+            const auto pod = pods.find(backend.generation);
+            if (pod == pods.end())
+                continue;
+            if (datapath->listens(backend, pod->second.netns_id))
+                return std::nullopt;
+            silent[pod->second.pod()].insert({backend.backend.address, backend.listener, port.protocol});
+        }
+    }
+    return silent.empty() ? nobody : complaint_about(silent);
+}
+
+}  // namespace sallyport::web

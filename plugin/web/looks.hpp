@@ -1,0 +1,65 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The node as requests see it. A look walks all tables, flows among them; so it serves everybody who asks within half a
+// second. Whether somebody listens behind one port is asked from the kernel each time.
+#pragma once
+
+#include "reply.hpp"
+
+#include "sallyport/config.hpp"
+#include "sallyport/events.hpp"
+#include "sallyport/metrics.hpp"
+#include "sallyport/report.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport::web {
+
+/// One moment.
+struct Look
+{
+    NodeReport report;
+    std::optional<std::chrono::milliseconds>
+        rates_over;  ///< what the report's rates are averages of; nullopt: no rates
+};
+
+class Looks
+{
+public:
+    explicit Looks(Paths paths) : paths_(std::move(paths)) {}
+
+    /// Throws Error where the tables can't be read. A node without any has an empty report. Valid until the next call.
+    const Look& now();
+
+    /// Grows with each new look.
+    const PortTotals& totals() const { return totals_; }
+
+private:
+    void choose_base(Instant at);
+
+    Paths paths_;
+    Look look_;
+    std::optional<Instant> looked_at_;
+    std::optional<TrafficSample> base_;
+    PortTotals totals_;
+};
+
+/// The latest events, newest first, and the names of the pods that they speak of, by generation.
+struct History
+{
+    std::vector<Event> events;
+    std::map<std::uint64_t, std::string> pods;
+};
+
+History read_history(const Paths& paths);
+
+/// nullopt where a pod listens behind that port of the node now, at any address; else why none does, as a sentence.
+std::optional<std::string> why_no_listener(const Paths& paths, const PortLabel& port);
+
+}  // namespace sallyport::web

@@ -1,0 +1,102 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "site.hpp"
+
+#include "page.hpp"
+#include "status_json.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <utility>
+
+namespace sallyport::web {
+
+namespace {
+
+constexpr std::string_view ports = "/ports/";
+constexpr const char* prometheus_text = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A pod with the host's network has the host's name.
+std::string host_name()
+{
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+}  // namespace
+
+std::optional<PortLabel> parse_port_path(std::string_view text)
+{
+    const std::size_t slash = text.find('/');
+    const auto port = parse_port(text.substr(0, slash));
+    const std::string_view protocol = slash == std::string_view::npos ? "tcp" : text.substr(slash + 1);
+    if (!port || (protocol != "tcp" && protocol != "udp"))
+        return std::nullopt;
+    return PortLabel{*port, *parse_protocol(protocol)};
+}
+
+Site::Site(const WebOptions& options, std::function<AgentState()> state)
+    : paths_(options.paths),
+      build_{options.version, options.commit},
+      state_(std::move(state)),
+      looks_(paths_)
+{}
+
+Reply Site::get(const std::string& path)
+{
+    if (path == "/healthz")
+        return healthy();
+    if (path == "/readyz")
+        return ready();
+    if (path.starts_with(ports))
+        return port(std::string_view(path).substr(ports.size()));
+    if (path == "/metrics")
+        return metrics();
+    if (path == "/status.json")
+        return status();
+    return page_file(path).value_or(reply(404, "404 Not Found; there are /, /metrics, /status.json, /healthz, /readyz "
+                                               "and /ports/<port>[/tcp|udp]\n"));
+}
+
+Reply Site::healthy() const
+{
+    return state_().alive ? reply(200, "ok\n") : reply(503, "the agent's loop doesn't turn\n");
+}
+
+Reply Site::ready() const
+{
+    const AgentState agent = state_();
+    if (agent.ready)
+        return reply(200, "ok\n");
+    std::string reasons;
+    for (const std::string& problem : agent.problems)
+        reasons += problem + "\n";
+    return reply(503, reasons.empty() ? "not ready yet\n" : reasons);
+}
+
+Reply Site::port(std::string_view text) const
+{
+    const auto port = parse_port_path(text);
+    if (!port)
+        return reply(404, "404 Not Found; write /ports/443, /ports/443/tcp or /ports/443/udp\n");
+    const auto why = why_no_listener(paths_, *port);
+    return why ? reply(503, *why + "\n") : reply(200, "ok\n");
+}
+
+Reply Site::metrics()
+{
+    const Look& look = looks_.now();
+    return reply(200, metrics_text(look.report, looks_.totals(), state_(), build_), prometheus_text);
+}
+
+Reply Site::status()
+{
+    const Look& look = looks_.now();
+    const History history = read_history(paths_);
+    const Origin origin{host_name(), build_, std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+    return reply(200, status_json(look, history, state_(), origin), "application/json");
+}
+
+}  // namespace sallyport::web
