@@ -6,9 +6,9 @@
 #include "sallyport/attachment.hpp"
 #include "sallyport/bindings.hpp"
 #include "sallyport/datapath.hpp"
-#include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/fast_path.hpp"
+#include "sallyport/follow.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 #include "sallyport/os/netlink.hpp"
@@ -33,14 +33,6 @@ std::string summary(const std::vector<Exposure>& exposures)
     for (const Exposure& exposure : exposures)
         text += (text.empty() ? "" : ", ") + exposure.node_port.to_string() + " -> " + exposure.backend.to_string();
     return text;
-}
-
-/// Where Cilium's programs sit, if they do: it knows best which devices are outside ones.
-std::vector<Device> choose_devices(const Config& config, const NodeNetwork& network)
-{
-    const auto candidates = outside_devices(config.devices, network.devices);
-    const auto with_cilium = config.devices ? std::vector<Device>{} : devices_of_cilium(candidates);
-    return with_cilium.empty() ? candidates : with_cilium;
 }
 
 /// The host's end of the pod's device, where the fast path is wanted; throws Error where it can't be had. Changes
