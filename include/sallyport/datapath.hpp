@@ -57,6 +57,9 @@ public:
     /// Is anything of ours there, whole or not?
     static bool exists(const Paths& paths);
 
+    /// Are all tables there, and the programs those of this binary?
+    static bool is_current(const Paths& paths);
+
     /// Is any pod bound, or a node port vacant and waiting for one? Answers also where other tables were lost: the next
     /// ADD repairs them, and nobody may remove the rest.
     static bool in_use(const Paths& paths);

@@ -113,6 +113,12 @@ bool Datapath::exists(const Paths& paths)
     return StateDir(paths.bpffs).exists();
 }
 
+bool Datapath::is_current(const Paths& paths)
+{
+    const StateDir dir(paths.bpffs);
+    return dir.is_complete() && programs_are_current(dir);
+}
+
 bool Datapath::in_use(const Paths& paths)
 {
     const StateDir dir(paths.bpffs);

@@ -203,6 +203,11 @@ bool ensure_programs(const StateDir& state, ProgramSet set, const FlowCapacity& 
     return true;
 }
 
+bool programs_are_current(const StateDir& state)
+{
+    return is_of_this_binary(state, read_meta(open_pinned(state.map("meta"))));
+}
+
 void reload_programs(const StateDir& state, ProgramSet set)
 {
     const Recipe& recipe = recipe_of(set);

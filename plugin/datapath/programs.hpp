@@ -33,6 +33,10 @@ std::vector<std::string> pins_of(ProgramSet set);
 /// Throws Error(node_lacks) where the kernel refuses, or where the tables are those of an incompatible version.
 bool ensure_programs(const StateDir& state, ProgramSet set, const FlowCapacity& flows = {});
 
+/// Are the tables and programs that are pinned this binary's? Throws Error(node_lacks) where the tables are of an
+/// incompatible version.
+bool programs_are_current(const StateDir& state);
+
 /// Loads the set once more and pins it in place of the one that is there: programs that do the same and count as
 /// others, as the kernel takes none twice into one chain.
 void reload_programs(const StateDir& state, ProgramSet set);
