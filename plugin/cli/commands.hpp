@@ -12,9 +12,9 @@
 namespace sallyport {
 
 void add_status_command(CLI::App& app, const Environment& environment);
+void add_flows_command(CLI::App& app, const Environment& environment);
+void add_trace_command(CLI::App& app, const Environment& environment);
+void add_doctor_command(CLI::App& app, const Environment& environment);
 void add_version_command(CLI::App& app, const Environment& environment);
-
-/// `--bpffs`, for commands that only look.
-void add_bpffs_option(CLI::App& command, std::filesystem::path& bpffs);
 
 }  // namespace sallyport
