@@ -14,14 +14,14 @@ namespace sallyport {
 
 void add_agent_command(CLI::App& app, const Environment& environment);
 void add_status_command(CLI::App& app, const Environment& environment);
+void add_flows_command(CLI::App& app, const Environment& environment);
+void add_trace_command(CLI::App& app, const Environment& environment);
+void add_doctor_command(CLI::App& app, const Environment& environment);
 void add_version_command(CLI::App& app, const Environment& environment);
 void add_install_command(CLI::App& app, const Environment& environment);
 void add_uninstall_command(CLI::App& app, const Environment& environment);
 
 /// For commands that install and remove: where this node keeps what.
 void add_node_options(CLI::App& command, NodeOptions& options);
-
-/// `--bpffs`, for commands that only look.
-void add_bpffs_option(CLI::App& command, std::filesystem::path& bpffs);
 
 }  // namespace sallyport

@@ -1,196 +1,215 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
+#include "interruption.hpp"
+#include "view.hpp"
 
-#include "sallyport/duration.hpp"
+#include "sallyport/cli/status_view.hpp"
 #include "sallyport/report.hpp"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstdint>
-#include <filesystem>
+#include <ctime>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
-#include <vector>
 
 namespace sallyport {
 
 namespace {
 
-constexpr std::chrono::milliseconds rate_interval{500};
+using std::chrono::milliseconds;
 
-/// "1.2 MB/s": three significant digits at the most, decimal units.
-std::string human_rate(double per_second)
+constexpr milliseconds rate_interval{500};
+constexpr double default_refresh = 2;
+
+constexpr const char* description =
+    R"(node ports, their pods, who takes new connections and why
+
+Shows this node as its datapath sees it at this moment. The first table has a
+line for each pod of each node port; the line of a port's first pod has the
+port's own figures too. A port of any address (`80/tcp`) stands for IPv4 and
+IPv6, where the same is to be said of both.
+
+Takes half a second, as rates are the difference of two looks.)";
+
+constexpr const char* sections =
+    R"(COLUMNS
+  NODE PORT   the port of the node, with its address where it isn't any
+  POD         a pod behind it, the youngest first
+  BACKEND     the pod's address and container port
+  LISTENS     for how long its socket was seen to listen, or "no"
+  TAKES NEW   does it take new connections now?
+  WHY         the reason for that. On a narrow terminal it stands below the line
+  FLOWS       live connections, and UDP exchanges, to this pod through this port
+  NEW/S       connections accepted per second
+  IN, OUT     traffic from and to clients, from the IP header on
+  TOTAL       connections since the port's first pod came
+  SHARE       which of several pods takes a new connection: sallyport.dev/share,
+              with `settle` and `hold` where they are set
+
+  A second table has the ports that pods remap to other ports of their own.
+  Below stand the outside devices and the addresses that node ports are answered
+  on, handovers (connections that went to another pod than the one before),
+  packets that were held for want of a listener, and those that were dropped. A
+  narrow terminal leaves out the less important columns; a pipe gets all of
+  them.
+
+JSON
+  One object: nodePorts, remaps, devices, addresses, flows, drops; times in
+  milliseconds. With --watch one object a line.
+
+EXIT STATUS
+  0  shown, also where no pod holds a port
+  1  this node's state can't be read; stderr says why
+  2  wrong arguments
+
+EXAMPLES
+  sallyport status            this node, now
+  sallyport status --watch    the same, refreshed every 2 seconds until Ctrl-C
+  sallyport status --watch 0.5 --json | jq '.nodePorts[].rates'
+
+  Ports that refuse new connections:
+  sallyport status --json |
+    jq '.nodePorts[] | select(any(.pods[]; .takesNew) | not) | .port'
+
+FILES
+  /sys/fs/bpf/sallyport  the state: pinned maps, programs and links
+
+SEE ALSO
+  sallyport flows, sallyport trace, sallyport doctor)";
+
+struct StatusOptions : ViewOptions
 {
-    constexpr std::array units{"B/s", "kB/s", "MB/s", "GB/s"};
-    std::size_t unit = 0;
-    for (; per_second >= 1000 && unit + 1 < units.size(); unit++)
-        per_second /= 1000;
-    const int decimals = unit == 0 || per_second >= 100 ? 0 : 1;
-    return fmt::format("{:.{}f} {}", per_second, decimals, units[unit]);
-}
+    double refresh = 0;  ///< seconds; 0: not said
+};
 
-using Row = std::vector<std::string>;
-
-std::string full_name(const PodReport& pod)
-{
-    return pod.pod_namespace.empty() ? pod.pod : pod.pod_namespace + "/" + pod.pod;
-}
-
-std::string address_and_port(const Backend& backend)
-{
-    return bracketed(backend.address) + ":" + std::to_string(number(backend.port));
-}
-
-/// "newest", "spread, settle 10s, hold 15s"
-std::string sharing_text(const Sharing& sharing)
-{
-    constexpr std::chrono::milliseconds none{0};
-    return std::string(name(sharing.share)) + (sharing.settle > none ? ", settle " + to_string(sharing.settle) : "") +
-           (sharing.hold > none ? ", hold " + to_string(sharing.hold) : "");
-}
-
-std::vector<Row> rows_of(const NodePortReport& port)
-{
-    std::vector<Row> rows;
-    for (const PodReport& pod : port.pods)
-        rows.push_back({"", "", full_name(pod), address_and_port(pod.backend), pod.choice.takes_new ? "yes" : "no",
-                        pod.choice.why, std::to_string(pod.flows), "", ""});
-    if (port.waits_for) {
-        const auto seconds = std::chrono::ceil<std::chrono::seconds>(*port.waits_for).count();
-        rows.push_back({"", "", "-", "-", "no", fmt::format("waits for a pod, {} s more", seconds), "-", "", ""});
-    }
-    if (!rows.empty()) {
-        rows[0][0] = port.node_port.to_string();
-        rows[0][1] = sharing_text(port.sharing);
-        rows[0][7] = fmt::format("{:.0f}/s", port.rates.connections);
-        rows[0][8] =
-            human_rate(port.rates.bytes_from_client) + " in, " + human_rate(port.rates.bytes_from_pod) + " out";
-    }
-    return rows;
-}
-
-constexpr const char* green = "\x1b[32m";
-constexpr const char* yellow = "\x1b[33m";
-constexpr const char* bold = "\x1b[1m";
-constexpr const char* plain = "\x1b[0m";
-
-/// Rows under a bold first one. What says yes or no is coloured in the column `coloured`.
-void print_rows(const std::vector<Row>& rows, std::size_t coloured, bool terminal, std::ostream& out)
-{
-    std::vector<std::size_t> widths(rows[0].size());
-    for (const Row& row : rows)
-        for (std::size_t i = 0; i < row.size(); i++)
-            widths[i] = std::max(widths[i], row[i].size());
-    for (std::size_t r = 0; r < rows.size(); r++) {
-        std::string line;
-        for (std::size_t i = 0; i < widths.size(); i++) {
-            const bool last = i + 1 == widths.size();
-            std::string cell = last ? rows[r][i] : fmt::format("{:<{}}", rows[r][i], widths[i] + 2);
-            if (terminal && i == coloured && r > 0)
-                cell = (rows[r][i] == "yes" ? green : yellow) + cell + plain;
-            line += cell;
-        }
-        line.erase(line.find_last_not_of(' ') + 1);
-        out << (terminal && r == 0 ? bold : "") << line << (terminal ? plain : "") << '\n';
-    }
-}
-
-void print_node_ports(const NodeReport& report, bool terminal, std::ostream& out)
-{
-    std::vector<Row> rows{{"NODE PORT", "SHARE", "POD", "BACKEND", "TAKES NEW", "WHY", "FLOWS", "NEW", "TRAFFIC"}};
-    for (const NodePortReport& port : report.node_ports)
-        for (Row& row : rows_of(port))
-            rows.push_back(std::move(row));
-    print_rows(rows, 4, terminal, out);
-}
-
-void print_remaps(const NodeReport& report, bool terminal, std::ostream& out)
-{
-    std::vector<Row> rows{{"REMAPPED PORT", "POD", "LEADS TO", "LISTENS", "FLOWS"}};
-    for (const RemapReport& remap : report.remaps)
-        rows.push_back({remap.pod_port.to_string(), full_name(remap.pod), address_and_port(remap.pod.backend),
-                        remap.pod.candidate.listening ? "yes" : "no", std::to_string(remap.pod.flows)});
-    print_rows(rows, 3, terminal, out);
-}
-
-void print_summary(const NodeReport& report, std::ostream& out)
-{
-    std::uint64_t handovers = 0;
-    std::uint64_t held = 0;
-    for (const NodePortReport& port : report.node_ports) {
-        handovers += port.traffic.handovers;
-        held += port.traffic.held;
-    }
-    std::string devices;
-    for (const std::string& device : report.devices)
-        devices += (devices.empty() ? "" : ", ") + device;
-    if (devices.empty())
-        devices = report.node_ports.empty() ? "no outside device" : "no device: new ADDs attach";
-    out << "\non " << devices << "; " << report.flows.established << " established and " << report.flows.fresh
-        << " new flows";
-    if (handovers > 0)
-        out << "; " << handovers << " handovers";
-    if (held > 0)
-        out << "; " << held << " packets held";
-    for (const auto& [reason, packets] : report.drops)
-        if (packets > 0)
-            out << "; " << packets << " packets dropped (" << reason << ")";
-    out << '\n';
-}
-
-NodeReport report_over(const Datapath& datapath, std::chrono::milliseconds interval)
+NodeReport report_over(const Datapath& datapath, milliseconds interval)
 {
     const TrafficSample before = take_sample(datapath);
     std::this_thread::sleep_for(interval);
     return report_node(datapath, before);
 }
 
-struct StatusOptions
-{
-    std::filesystem::path bpffs = "/sys/fs/bpf";
-    bool json = false;
-};
-
-/// Takes half a second: rates are the difference of two looks.
 void print_status(const StatusOptions& options, const Environment& environment)
 {
-    Paths paths;
-    paths.bpffs = options.bpffs;
-    const auto datapath = Datapath::find(paths);
+    const auto datapath = find_datapath(options.bpffs);
     const NodeReport report = datapath ? report_over(*datapath, rate_interval) : NodeReport{};
-    if (options.json) {
+    if (options.json)
         environment.out << to_json(report, true) << '\n';
-        return;
-    }
-    if (report.node_ports.empty())
-        environment.out << "No pod holds a port of this node.\n";
     else
-        print_node_ports(report, environment.terminal, environment.out);
-    if (!report.remaps.empty()) {
-        environment.out << '\n';
-        print_remaps(report, environment.terminal, environment.out);
+        environment.out << render_status(report, screen_of(environment, options));
+}
+
+std::string time_of_day()
+{
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    ::localtime_r(&now, &local);
+    char text[16];
+    return {text, std::strftime(text, sizeof text, "%H:%M:%S", &local)};
+}
+
+/// The terminal's other screen, which leaves no trace on the first one.
+class OtherScreen
+{
+public:
+    explicit OtherScreen(std::ostream& out) : out_(out) { out_ << "\x1b[?1049h\x1b[?25l" << std::flush; }
+    OtherScreen(const OtherScreen&) = delete;
+    OtherScreen& operator=(const OtherScreen&) = delete;
+    ~OtherScreen() { out_ << "\x1b[?25h\x1b[?1049l" << std::flush; }
+
+    /// Writes over what is there, line by line: a screen that was cleared first would flicker.
+    void show(std::string_view text, std::size_t height)
+    {
+        const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+        const bool fits = height == 0 || lines < height;
+        std::string frame = "\x1b[H";
+        for (std::size_t line = 0; !text.empty() && (fits || line + 2 < height); line++) {
+            const std::size_t end = std::min(text.find('\n'), text.size() - 1);
+            frame.append(text.substr(0, end)).append("\x1b[K\n");
+            text.remove_prefix(end + 1);
+        }
+        if (!fits)
+            frame += std::to_string(std::count(text.begin(), text.end(), '\n')) + " more lines\x1b[K";
+        out_ << frame << "\x1b[J" << std::flush;
     }
-    if (!report.node_ports.empty() || !report.remaps.empty())
-        print_summary(report, environment.out);
+
+private:
+    std::ostream& out_;
+};
+
+/// Reports one after the other, each with rates since the one before.
+class Watch
+{
+public:
+    explicit Watch(std::filesystem::path bpffs) : bpffs_(std::move(bpffs)), before_(look_at_state(bpffs_, take_sample))
+    {}
+
+    NodeReport next()
+    {
+        const auto report =
+            look_at_state(bpffs_, [&](const Datapath& datapath) { return report_node(datapath, before_); });
+        before_ = report ? std::optional(report->sample) : std::nullopt;
+        return report.value_or(NodeReport{});
+    }
+
+private:
+    std::filesystem::path bpffs_;
+    std::optional<TrafficSample> before_;
+};
+
+void watch_status(const StatusOptions& options, const Environment& environment)
+{
+    const auto pause = std::chrono::duration_cast<milliseconds>(
+        std::chrono::duration<double>(options.refresh > 0 ? options.refresh : default_refresh));
+    const Interruption interruption;
+    Watch watch(options.bpffs);
+    std::optional<OtherScreen> other_screen;
+    if (environment.terminal && !options.json)
+        other_screen.emplace(environment.out);
+
+    for (auto wait = std::min(rate_interval, pause); !interruption.comes_within(wait) && environment.out;
+         wait = pause) {
+        const NodeReport report = watch.next();
+        if (options.json) {
+            environment.out << to_json(report, false) << std::endl;
+            continue;
+        }
+        const Screen screen = screen_of(environment, options);
+        const std::string text =
+            screen.paint("sallyport status, " + time_of_day(), Tone::dim) + "\n\n" + render_status(report, screen);
+        if (other_screen)
+            other_screen->show(text, screen.height);
+        else
+            environment.out << text << std::endl;
+    }
 }
 
 }  // namespace
 
 void add_status_command(CLI::App& app, const Environment& environment)
 {
-    CLI::App* const command =
-        app.add_subcommand("status", "node ports, their pods, who takes new connections and why, flows, rates");
+    CLI::App* const command = app.add_subcommand("status", description)->footer(sections);
     const auto options = std::make_shared<StatusOptions>();
-    command->add_flag("--json", options->json, "print JSON");
-    add_bpffs_option(*command, options->bpffs);
-    command->callback([options, &environment] { print_status(*options, environment); });
+    const CLI::Option* const watch =
+        command
+            ->add_option("--watch", options->refresh,
+                         "refresh every so many seconds, until Ctrl-C; 2 where none are said")
+            ->expected(0, 1)
+            ->check(CLI::Range(0.1, 3600.0))
+            ->option_text("[SECONDS]");
+    add_view_options(*command, *options);
+    command->callback([options, watch, &environment] {
+        if (watch->count() > 0)
+            watch_status(*options, environment);
+        else
+            print_status(*options, environment);
+    });
 }
 
 }  // namespace sallyport

@@ -6,6 +6,7 @@
 
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
@@ -58,6 +59,17 @@ int master_of(nlmsghdr* message)
     return master && !of_vrf ? static_cast<int>(nla_get_u32(master)) : 0;
 }
 
+std::optional<std::uint32_t> xdp_program_of(nlmsghdr* message)
+{
+    const nlattr* xdp = find<ifinfomsg>(message, IFLA_XDP);
+    const auto part = [&](int type) { return nla_find(static_cast<const nlattr*>(nla_data(xdp)), nla_len(xdp), type); };
+    const nlattr* attached = xdp ? part(IFLA_XDP_ATTACHED) : nullptr;
+    if (!attached || nla_get_u8(attached) == XDP_ATTACHED_NONE)
+        return std::nullopt;
+    const nlattr* id = part(IFLA_XDP_PROG_ID);
+    return id ? nla_get_u32(id) : 0;
+}
+
 void read_link(nlmsghdr* message, std::vector<Device>& devices)
 {
     const auto* link = header_of<ifinfomsg>(message);
@@ -76,6 +88,7 @@ void read_link(nlmsghdr* message, std::vector<Device>& devices)
         .link = other ? static_cast<int>(nla_get_u32(other)) : 0,
         .link_netns = netns ? std::optional(nla_get_u32(netns)) : std::nullopt,
         .master = master_of(message),
+        .xdp_program = xdp_program_of(message),
     });
 }
 

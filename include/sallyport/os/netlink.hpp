@@ -32,9 +32,10 @@ struct Device
     std::uint32_t mtu = 0;  ///< bytes from the IP header on
     int link = 0;  ///< ifindex of its other end (veth, netkit), or of what it stands on (VLAN, macvlan); else 0
     std::optional<std::uint32_t> link_netns;  ///< id of the namespace where that is; nullopt: in the device's own
-    int master = 0;              ///< ifindex of the bridge, bond or the like that it is a port of; 0 for none
-    bool default_route = false;  ///< some default route of the main table leaves by it
-    bool on_link = false;        ///< has a global address with a prefix: it stands in a network (a /32 or /128 is none)
+    int master = 0;  ///< ifindex of the bridge, bond or the like that it is a port of; 0 for none
+    std::optional<std::uint32_t> xdp_program;  ///< id of the XDP program that runs on it; 0: of one of several
+    bool default_route = false;                ///< some default route of the main table leaves by it
+    bool on_link = false;  ///< has a global address with a prefix: it stands in a network (a /32 or /128 is none)
 };
 
 /// What the node has on the network now.

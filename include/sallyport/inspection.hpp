@@ -1,0 +1,35 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What else the kernel knows about this node, for diagnosis: state of other versions of ours, and what belongs to
+// others. Changes nothing.
+#pragma once
+
+#include "sallyport/config.hpp"
+#include "sallyport/exposure.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport {
+
+/// The ABI of whoever made the tables that are pinned; nullopt where there are none, or not yet complete ones.
+std::optional<std::uint32_t> pinned_abi(const Paths& paths);
+
+/// Throws Error(node_lacks) where that is another one than ours.
+void require_own_abi(const Paths& paths);
+
+/// Where Cilium's services are answered, by its own tables below `bpffs`; none where Cilium isn't there. The address
+/// may be its family's "any".
+std::vector<NodePort> frontends_of_cilium(const std::filesystem::path& bpffs);
+
+/// What the datapath can't do without and the kernel lacks, in words; empty where all is there.
+std::vector<std::string> missing_in_kernel();
+
+/// The name of a BPF program by its id, cut at 15 characters; empty where the kernel doesn't say.
+std::string bpf_program_name(std::uint32_t id);
+
+}  // namespace sallyport

@@ -1,0 +1,44 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "view.hpp"
+
+#include "sallyport/error.hpp"
+#include "sallyport/inspection.hpp"
+
+#include <unistd.h>
+
+#include <map>
+#include <string>
+
+namespace sallyport {
+
+void add_view_options(CLI::App& command, ViewOptions& options)
+{
+    const std::map<std::string, ColourWish> wishes{
+        {"auto", ColourWish::automatic}, {"always", ColourWish::always}, {"never", ColourWish::never}};
+    command.add_flag("--json", options.json, "print JSON, for programs");
+    command.add_option("--color", options.colour, "auto, always or never. Auto: on a terminal, unless NO_COLOR is set")
+        ->transform(CLI::CheckedTransformer(wishes))
+        ->option_text("WHEN")
+        ->default_str("auto");
+    command.add_option("--bpffs", options.bpffs, "where the BPF file system is mounted")
+        ->option_text("DIR")
+        ->capture_default_str();
+}
+
+std::optional<Datapath> find_datapath(const std::filesystem::path& bpffs)
+{
+    const Paths paths{.bpffs = bpffs, .cgroup = {}, .state_dir = {}};
+    if (::geteuid() != 0 && !Datapath::exists(paths))
+        throw Error(Code::io_failure, "read " + (bpffs / "sallyport").string() +
+                                          ": it isn't there, or not for this user; run it as root");
+    require_own_abi(paths);
+    return Datapath::find(paths);
+}
+
+Screen screen_of(const Environment& environment, const ViewOptions& options)
+{
+    return make_screen(environment, options.colour, environment.terminal ? terminal_size() : TerminalSize{});
+}
+
+}  // namespace sallyport

@@ -1,0 +1,128 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/inspection.hpp"
+
+#include "bpf_table.hpp"
+#include "state_dir.hpp"
+#include "tcx.hpp"
+
+#include "sallyport/abi.h"
+#include "sallyport/error.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <set>
+
+namespace sallyport {
+
+namespace {
+
+/// The key of cilium_lb4_services_v2 and cilium_lb6_services_v2, the same since Cilium 1.8: all in network byte order.
+template <std::size_t address_size>
+struct CiliumService
+{
+    std::array<std::uint8_t, address_size> address;
+    abi::be16 port;
+    std::uint16_t slot;  ///< 0: the service itself; else one of its backends
+    std::uint8_t protocol;
+    std::uint8_t scope;
+    std::uint8_t padding[2];
+};
+static_assert(sizeof(CiliumService<4>) == 12 && sizeof(CiliumService<16>) == 24);
+
+template <std::size_t address_size>
+NodePort frontend_of(const CiliumService<address_size>& key, Protocol protocol)
+{
+    Address::Bytes bytes = Address::any_v4().bytes();
+    std::copy(key.address.begin(), key.address.end(), bytes.end() - address_size);
+    return {Address(bytes), HostPort{ntohs(key.port)}, protocol, Scope::node};
+}
+
+template <std::size_t address_size>
+void read_frontends(const std::filesystem::path& pin, std::set<NodePort>& frontends)
+{
+    using Key = CiliumService<address_size>;
+    const UniqueFd table = open_pinned(pin);
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    if (!table || bpf_map_get_info_by_fd(table.get(), &info, &size) != 0 || info.key_size != sizeof(Key))
+        return;  // no Cilium, or one whose tables we don't know
+    Key key{};
+    for (const Key* previous = nullptr; bpf_map_get_next_key(table.get(), previous, &key) == 0; previous = &key) {
+        if (key.slot != 0 || key.port == 0)
+            continue;
+        for (const Protocol protocol : {Protocol::tcp, Protocol::udp})
+            if (key.protocol == 0 || key.protocol == static_cast<std::uint8_t>(protocol))
+                frontends.insert(frontend_of(key, protocol));
+    }
+}
+
+}  // namespace
+
+std::optional<std::uint32_t> pinned_abi(const Paths& paths)
+{
+    const UniqueFd table = open_pinned(StateDir(paths.bpffs).map("meta"));
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    if (!table || bpf_map_get_info_by_fd(table.get(), &info, &size) != 0 || info.value_size < sizeof(__u32))
+        return std::nullopt;
+    std::vector<std::byte> value(info.value_size);  // another version's may be larger than ours
+    const __u32 key = 0;
+    if (bpf_map_lookup_elem(table.get(), &key, value.data()) != 0)
+        return std::nullopt;
+    __u32 abi = 0;
+    std::memcpy(&abi, value.data(), sizeof abi);
+    return abi == 0 ? std::nullopt : std::optional<std::uint32_t>(abi);
+}
+
+void require_own_abi(const Paths& paths)
+{
+    const auto abi = pinned_abi(paths);
+    if (abi && *abi != SALLYPORT_ABI)
+        throw Error(Code::node_lacks, "the tables in " + StateDir(paths.bpffs).map("").string() + " are of ABI " +
+                                          std::to_string(*abi) + ", and this binary is of ABI " +
+                                          std::to_string(SALLYPORT_ABI) +
+                                          "; use the sallyport that made them (its `version` names its ABI), or drain "
+                                          "the node's gateway pods and start them anew");
+}
+
+std::vector<NodePort> frontends_of_cilium(const std::filesystem::path& bpffs)
+{
+    const std::filesystem::path tables = bpffs / "tc" / "globals";
+    std::set<NodePort> frontends;
+    read_frontends<4>(tables / "cilium_lb4_services_v2", frontends);
+    read_frontends<16>(tables / "cilium_lb6_services_v2", frontends);
+    return {frontends.begin(), frontends.end()};
+}
+
+std::vector<std::string> missing_in_kernel()
+{
+    struct Need
+    {
+        bpf_prog_type type;
+        const char* what;
+    };
+    constexpr std::array needs{
+        Need{BPF_PROG_TYPE_SCHED_CLS, "programs on devices (CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF)"},
+        Need{BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "programs at cgroups (CONFIG_CGROUP_BPF)"},
+    };
+    std::vector<std::string> missing;
+    for (const Need& need : needs)
+        if (libbpf_probe_bpf_prog_type(need.type, nullptr) != 1)
+            missing.emplace_back(need.what);
+    return missing;
+}
+
+std::string bpf_program_name(std::uint32_t id)
+{
+    return program_name(id);
+}
+
+}  // namespace sallyport

@@ -1,0 +1,222 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The runtime's configuration, our binary, and our own configuration.
+#include "findings.hpp"
+
+#include "sallyport/cni/json.hpp"
+#include "sallyport/doctor.hpp"
+#include "sallyport/error.hpp"
+#include "sallyport/names.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace sallyport {
+
+namespace {
+
+constexpr const char* our_type = "sallyport";
+constexpr const char* our_capability = "io.kubernetes.cri.pod-annotations";
+constexpr const char* how_to_install = "run `sallyport install` on the node, or the agent's DaemonSet";
+
+std::string text_of(const JsonValue& object, std::string_view key)
+{
+    const auto value = object.find(key);
+    return value && value->is_string() ? value->string() : "";
+}
+
+bool asks_for_annotations(const std::string& entry)
+{
+    try {
+        const auto capabilities = JsonValue::parse(entry, JsonValue::Duplicates::last_wins).find_set("capabilities");
+        const auto annotations = capabilities ? capabilities->find(our_capability) : std::nullopt;
+        return annotations && annotations->boolean();
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+void check_capability(const std::string& where, const std::string& entry, Findings& findings)
+{
+    if (asks_for_annotations(entry))
+        findings.fine("annotations", "the runtime is asked for pods' annotations");
+    else
+        findings.failure("annotations",
+                         "sallyport's entry in " + where + " doesn't ask for annotations: nothing is ever exposed",
+                         std::string("add `\"capabilities\": {\"") + our_capability + "\": true}` to it");
+}
+
+void check_inline_entry(const NetworkFile& active, Findings& findings)
+{
+    const std::string file = active.file;
+    check_capability(file, active.entries[0], findings);
+    if (active.types[0] == our_type)
+        findings.failure("order", "sallyport is the first plugin in " + file + ", before the primary one",
+                         "move its entry behind the primary plugin's: it needs that one's result");
+    if (active.entries.size() > 1)
+        findings.failure("order", "sallyport stands " + std::to_string(active.entries.size()) + " times in " + file,
+                         "leave one entry");
+}
+
+void check_drop_ins(const ChainFacts& chain, Findings& findings)
+{
+    for (const NetworkFile& drop_in : chain.drop_ins) {
+        if (!drop_in.problem.empty()) {
+            findings.failure("drop-in",
+                             drop_in.file.string() + ": " + drop_in.problem +
+                                 "; one bad file there breaks the whole network",
+                             "correct or remove it now");
+            continue;
+        }
+        check_capability(drop_in.file, drop_in.entries[0], findings);
+        if (!chain.active->entries.empty())
+            findings.failure("drop-in",
+                             "sallyport stands in " + chain.active->file.string() + " and in " + drop_in.file.string() +
+                                 ": it would be called twice",
+                             "remove one of them");
+        else if (chain.active->ignores_drop_ins)
+            findings.failure("drop-in",
+                             chain.active->file.string() + " sets loadOnlyInlinedPlugins: " + drop_in.file.string() +
+                                 " isn't read",
+                             "take that key out, or run `sallyport install --chain conflist`");
+        else
+            findings.note("drop-in",
+                          "sallyport comes from a drop-in, which containerd reads from 2.1 on, and CRI-O "
+                          "with libcni 1.3",
+                          "on an older runtime run `sallyport install --chain conflist`");
+    }
+}
+
+void check_presence(const ChainFacts& chain, Findings& findings)
+{
+    const bool there = !chain.active->entries.empty() || !chain.drop_ins.empty();
+    if (!there && !chain.moved.empty())
+        findings.failure("present", "Cilium has moved sallyport's list away: " + chain.moved[0].string(),
+                         "set cni.exclusive=false in Cilium's Helm values, or keep to the drop-in or cni.configMap "
+                         "(conf/README.md); then " +
+                             std::string(how_to_install));
+    else if (!there && !chain.shadowed.empty())
+        findings.failure("present",
+                         "sallyport stands only in " + chain.shadowed[0].file.string() + ", and the runtime uses " +
+                             chain.active->file.string(),
+                         how_to_install);
+    else if (!there)
+        findings.failure("present",
+                         "sallyport isn't in the active list " + chain.active->file.string() +
+                             ": new gateway pods get no node port",
+                         how_to_install);
+    else if (!chain.moved.empty())
+        findings.warning("exclusive", "Cilium has moved a list with sallyport away: " + chain.moved[0].string(),
+                         "remove it, if nothing needs it; with cni.exclusive=true Cilium does so to every list but its "
+                         "own");
+}
+
+}  // namespace
+
+NetworkFile read_network_file(const std::filesystem::path& file, const std::string& text, bool drop_in)
+{
+    NetworkFile network;
+    network.file = file;
+    try {
+        const JsonValue whole = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
+        if (drop_in) {
+            network.types.push_back(text_of(whole, "type"));
+            if (network.types[0] == our_type)
+                network.entries.push_back(text);
+            return network;
+        }
+        network.network = text_of(whole, "name");
+        network.cni_version = text_of(whole, "cniVersion");
+        const auto inlined_only = whole.find("loadOnlyInlinedPlugins");
+        network.ignores_drop_ins = inlined_only && inlined_only->boolean();
+        const auto json = nlohmann::ordered_json::parse(text);
+        const auto list = whole.find("plugins");
+        if (!list) {
+            network.problem = "it is one plugin's configuration and no list, so nothing can be chained in it";
+            return network;
+        }
+        for (const JsonValue& plugin : list->elements()) {
+            network.types.push_back(text_of(plugin, "type"));
+            if (network.types.back() == our_type)
+                network.entries.push_back(json["plugins"][network.types.size() - 1].dump());
+        }
+        if (network.types.empty())
+            network.problem = "its list of plugins is empty";
+    } catch (const Error& error) {
+        network.problem = error.what();
+    }
+    return network;
+}
+
+std::vector<Finding> check_chain(const ChainFacts& chain)
+{
+    Findings findings("chain");
+    const std::string directory = chain.directory;
+    if (!chain.exists || !chain.active) {
+        findings.failure(
+            "active", chain.exists ? "no network is configured in " + directory : "there is no directory " + directory,
+            "install the primary plugin first (Cilium writes its list when its agent starts), or name the "
+            "runtime's directory with --cni-conf-dir");
+        return findings.take();
+    }
+    const NetworkFile& active = *chain.active;
+    if (!active.problem.empty()) {
+        findings.failure("active", active.file.string() + ": " + active.problem,
+                         "runtimes use the first file by name: correct or remove it");
+        return findings.take();
+    }
+    findings.fine("active", "the runtime uses " + active.file.string() + ": " + joined(active.types));
+    if (!active.cni_version.empty() &&
+        std::find(served_versions.begin(), served_versions.end(), active.cni_version) == served_versions.end())
+        findings.failure("version",
+                         "the list's cniVersion is " + active.cni_version + ", which sallyport doesn't speak",
+                         "use one of " + listed(served_versions));
+    if (!active.entries.empty())
+        check_inline_entry(active, findings);
+    check_drop_ins(chain, findings);
+    check_presence(chain, findings);
+    return findings.take();
+}
+
+std::vector<Finding> check_binary(const BinaryFacts& binary)
+{
+    Findings findings("chain");
+    const std::string file = binary.file;
+    if (!binary.exists)
+        findings.failure("binary",
+                         file + " isn't there: the runtime can't call sallyport, and fails every pod whose "
+                                "list names it",
+                         "run `sallyport install`, or copy it there: `install -m 0755 sallyport " + file + "`");
+    else if (binary.noexec)
+        findings.failure("binary", file + " is on a file system that is mounted noexec",
+                         "remount it with exec, or use another directory (--cni-bin-dir, and the runtime's bin_dir)");
+    else if (!binary.executable)
+        findings.failure("binary", file + " isn't executable", "`chmod 0755 " + file + "`");
+    else if (!binary.same_as_this)
+        findings.warning("binary", file + " is another build than this one",
+                         "compare `" + file + " version` with `sallyport version`, and run `sallyport install`");
+    else
+        findings.fine("binary", file + " is this build");
+    return findings.take();
+}
+
+std::vector<Finding> check_config(const ConfigFacts& facts)
+{
+    Findings findings("chain");
+    if (!facts.problem.empty())
+        findings.failure("config", "sallyport's configuration in " + facts.source + " is refused: " + facts.problem,
+                         "correct it there, or in the ConfigMap or file that it comes from");
+    else if (facts.source.empty())
+        findings.note("config", "no configuration found; defaults are assumed below");
+    else if (facts.config.gateways.namespaces.empty())
+        findings.warning("gateways", "gateways.namespaces is empty: no pod may expose a port",
+                         "name the gateways' namespaces in " + facts.source);
+    else
+        findings.fine("gateways",
+                      "pods of namespace " + joined(facts.config.gateways.namespaces) + " may expose ports");
+    return findings.take();
+}
+
+}  // namespace sallyport

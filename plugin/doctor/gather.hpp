@@ -1,0 +1,20 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The parts of gather_facts(). Each looks, and judges nothing.
+#pragma once
+
+#include "sallyport/doctor.hpp"
+
+#include <filesystem>
+
+namespace sallyport {
+
+ChainFacts gather_chain(const std::filesystem::path& directory);
+
+/// From the entry that the active network has of ours, else from `fallback`.
+ConfigFacts gather_config(const ChainFacts& chain, const std::filesystem::path& fallback);
+
+BinaryFacts gather_binary(const std::filesystem::path& directory);
+
+}  // namespace sallyport

@@ -1,0 +1,191 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The facts that the kernel knows: mounts, devices, and what of ours is in it.
+#include "gather.hpp"
+
+#include "sallyport/datapath.hpp"
+#include "sallyport/error.hpp"
+#include "sallyport/follow.hpp"
+#include "sallyport/inspection.hpp"
+#include "sallyport/os/file_lock.hpp"
+#include "sallyport/os/netns.hpp"
+
+#include <linux/magic.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+
+namespace sallyport {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::array runtime_sockets{"/run/containerd/containerd.sock", "/run/crio/crio.sock",
+                                     "/run/k3s/containerd/containerd.sock"};
+
+bool is_file_system(const fs::path& path, unsigned long magic)
+{
+    struct statfs file_system
+    {};
+    return ::statfs(path.c_str(), &file_system) == 0 && static_cast<unsigned long>(file_system.f_type) == magic;
+}
+
+/// Whether it is set; true also where the kernel has no such setting, as with IPv6 disabled.
+bool is_on(const char* setting)
+{
+    std::ifstream in(setting);
+    int value = 1;
+    in >> value;
+    return !in || value != 0;
+}
+
+void gather_cgroup(const fs::path& configured, HostFacts& host)
+{
+    for (const fs::path& path : {configured, configured / "unified"})  // as SocketHooks looks for it
+        if (!host.cgroup && is_file_system(path, CGROUP2_SUPER_MAGIC))
+            host.cgroup = path;
+    std::error_code error;
+    for (fs::directory_iterator entry(host.cgroup.value_or(fs::path()), error), end; !error && entry != end;
+         entry.increment(error))
+        host.cgroup_children += entry->is_directory(error) ? 1 : 0;
+}
+
+/// Why nobody could take the lock. Makes nothing: where it isn't there yet, could it be made?
+std::string problem_of_state_dir(const fs::path& directory)
+{
+    constexpr std::chrono::seconds patience{2};
+    std::error_code ignored;
+    if (fs::exists(directory / "lock", ignored)) {
+        try {
+            FileLock::take(directory, patience);
+            return {};
+        } catch (const Error& error) {
+            return error.what();
+        }
+    }
+    fs::path there = fs::absolute(directory, ignored);
+    while (!fs::exists(there, ignored) && there.has_relative_path())
+        there = there.parent_path();
+    return ::access(there.c_str(), W_OK | X_OK) == 0
+               ? ""
+               : "the lock can't be made in " + directory.string() + ": " + there.string() + ": " + errno_text(errno);
+}
+
+HostFacts gather_host(const Paths& paths)
+{
+    HostFacts host;
+    host.root = ::geteuid() == 0;
+    utsname name{};
+    ::uname(&name);
+    host.kernel = name.release;
+    if (host.root) {
+        host.lacking = missing_in_kernel();
+        host.tcx = kernel_has_tcx();
+        host.state_dir_problem = problem_of_state_dir(paths.state_dir);
+    }
+    host.ipv4_forwarding = is_on("/proc/sys/net/ipv4/ip_forward");
+    host.ipv6_forwarding = is_on("/proc/sys/net/ipv6/conf/all/forwarding");
+    host.bpffs_mounted = is_file_system(paths.bpffs, BPF_FS_MAGIC);
+    gather_cgroup(paths.cgroup, host);
+    std::error_code ignored;
+    for (const char* socket : runtime_sockets)
+        if (fs::is_socket(socket, ignored))
+            host.runtime_sockets.emplace_back(socket);
+    return host;
+}
+
+NetworkFacts gather_network(const Config& config, const NodeNetwork& node, const ChainFacts& chain)
+{
+    NetworkFacts network;
+    try {
+        network.devices = choose_devices(config, node);
+    } catch (const Error& error) {
+        network.problem = error.what();
+    }
+    for (const Device& device : network.devices)
+        if (device.xdp_program) {
+            const std::string program = bpf_program_name(*device.xdp_program);
+            network.xdp.push_back(device.name + (program.empty() ? "" : " (" + program + ")"));
+        }
+    network.cilium_frontends = frontends_of_cilium(config.paths.bpffs);
+    const auto& types = chain.active ? chain.active->types : std::vector<std::string>{};
+    network.cilium = std::find(types.begin(), types.end(), "cilium-cni") != types.end() ||
+                     !guarded_by_cilium(network.devices).empty();
+    return network;
+}
+
+/// A prefix that the configuration doesn't name is one of the node's addresses, or was.
+bool is_stale(const Prefix& answered, const Config& config, const std::vector<Address>& of_node)
+{
+    return std::find(config.addresses.begin(), config.addresses.end(), answered) == config.addresses.end() &&
+           std::find(of_node.begin(), of_node.end(), answered.address) == of_node.end();
+}
+
+DatapathFacts gather_datapath(const Datapath& datapath, const ConfigFacts& config, const NodeNetwork& node,
+                              const std::vector<Device>& devices)
+{
+    DatapathFacts facts;
+    facts.report = report_node(datapath, std::nullopt);
+    if (!facts.report.node_ports.empty())
+        facts.missing_hooks = datapath.missing_hooks(devices);
+    for (const Address& address : node.addresses)
+        if (std::none_of(facts.report.addresses.begin(), facts.report.addresses.end(),
+                         [&](const Prefix& prefix) { return prefix.contains(address); }))
+            facts.unanswered.push_back(address);
+    for (const Prefix& prefix : facts.report.addresses)
+        if (!config.source.empty() && is_stale(prefix, config.config, node.addresses))
+            facts.stale.push_back(prefix);
+    for (const BoundPod& pod : datapath.bindings().pods())
+        if (identify_netns(pod.netns) != pod.netns_identity)
+            facts.vanished.push_back(pod.pod());
+    return facts;
+}
+
+StateFacts gather_state(const Paths& paths)
+{
+    StateFacts state;
+    state.exists = Datapath::exists(paths);
+    if (!state.exists)
+        return state;
+    state.abi = pinned_abi(paths);
+    const bool readable = !state.abi || *state.abi == SALLYPORT_ABI;
+    state.complete = readable && Datapath::find(paths).has_value();
+    state.of_this_build = state.complete && Datapath::is_current(paths);
+    return state;
+}
+
+}  // namespace
+
+Facts gather_facts(const DoctorOptions& options)
+{
+    Facts facts;
+    facts.chain = gather_chain(options.cni_conf_dir);
+    facts.config = gather_config(facts.chain, options.config);
+    Paths& paths = facts.config.config.paths;
+    paths.bpffs = options.bpffs.value_or(paths.bpffs);
+    facts.binary = gather_binary(options.cni_bin_dir);
+    facts.host = gather_host(paths);
+    if (!facts.host.root)
+        return facts;
+    const NodeNetwork node = read_node_network();
+    facts.network = gather_network(facts.config.config, node, facts.chain);
+    try {
+        facts.state = gather_state(paths);
+        if (facts.state.complete)
+            if (const auto datapath = Datapath::find(paths))
+                facts.datapath = gather_datapath(*datapath, facts.config, node, facts.network.devices);
+    } catch (const Error& error) {
+        facts.datapath_problem = error.what();
+    }
+    return facts;
+}
+
+}  // namespace sallyport
