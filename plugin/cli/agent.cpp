@@ -10,10 +10,50 @@
 
 namespace sallyport {
 
+namespace {
+
+constexpr const char* description =
+    R"(stays on the node, keeps everything as it should be, and says how it is
+
+The process of the DaemonSet. Copies this program to where the runtime looks
+for plugins, keeps sallyport's entry in the active network whoever rewrites
+that, follows the node's addresses, devices and cgroups, keeps the programs
+before everybody else's, attaches gateway pods that are older than the entry,
+and forgets those that vanished. Follows its configuration when the file
+changes. Traffic doesn't need it.)";
+
+constexpr const char* sections =
+    R"(HTTP
+  /               the page for people
+  /metrics        for Prometheus
+  /healthz        200 while the agent's loop turns
+  /readyz         200 while everything is in place; else 503 and the reasons
+  /ports/443      200 while a pod of this node listens behind that port, else
+  /ports/443/udp  503 and why: the health check of a load balancer
+  /status.json    what the page shows
+
+SIGNALS
+  SIGTERM, SIGINT  turns not ready, serves a moment longer, and ends. Entry,
+                   program and state stay: an upgrade looks the same.
+
+EXIT STATUS
+  0  ended by a signal
+  1  couldn't begin; stderr says why
+  2  wrong arguments
+
+EXAMPLES
+  sallyport agent --config entry.json --listen 127.0.0.1:9465
+
+FILES
+  /etc/sallyport/config.json  sallyport's entry, as in a CNI list
+  /etc/cni/net.d              the runtime's configuration
+  /opt/cni/bin/sallyport      the program that the runtime calls)";
+
+}  // namespace
+
 void add_agent_command(CLI::App& app, const Environment&)
 {
-    CLI::App* const command =
-        app.add_subcommand("agent", "stays on the node: keeps everything as it should be, and says how it is");
+    CLI::App* const command = app.add_subcommand("agent", description)->footer(sections);
     const auto options = std::make_shared<AgentOptions>();
     options->version = version;
     options->commit = commit;

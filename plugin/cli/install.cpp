@@ -31,14 +31,42 @@ constexpr auto lock_patience = 30s;   ///< each holder needs milliseconds
 constexpr auto must_stay_for = 1s;    ///< an owner who takes our entry out answers sooner
 constexpr auto wait_at_most = 500ms;  ///< until the keeper's next look; else it waits for something
 
-constexpr const char* install_footer =
-    R"(The plugin is copied first, then our entry goes into the network that is active on this node.
-Nothing stays to keep it there: where Cilium or anybody else rewrites that list, run `sallyport agent`.)";
+constexpr const char* install_description =
+    R"(puts the program and its entry in their places, once
 
-constexpr const char* uninstall_footer =
-    R"(Our entry leaves the network first, then the plugin goes, then what we have in the kernel: gateway pods
-that still run lose their node ports. Under CRI-O the plugin stays, as CRI-O calls it for every pod that was started
-with it; remove it after the node was drained. Every step is tried; run it again after a failure.)";
+Copies this program to where the runtime looks for plugins, and then puts
+sallyport's entry into the network that is active on this node. Nothing stays to
+keep it there: where Cilium or anybody else rewrites that list, run
+`sallyport agent`.)";
+
+constexpr const char* install_sections =
+    R"(EXIT STATUS
+  0  both are in their places
+  1  something failed, or there is no active network yet; stderr says what to do
+  2  wrong arguments
+
+EXAMPLES
+  echo '{"gateways": {"namespaces": ["apisix"]}}' > entry.json
+  sallyport install --config entry.json)";
+
+constexpr const char* uninstall_description =
+    R"(takes everything of sallyport's off this node
+
+The entry leaves the networks first, then the program goes, then what is in
+the kernel: gateway pods that still run lose their node ports, and are named.
+Under CRI-O the program stays, as CRI-O calls it for every pod that was started
+with it; remove it after the node was drained. Every step is tried; run it again
+after a failure.)";
+
+constexpr const char* uninstall_sections =
+    R"(EXIT STATUS
+  0  nothing is left
+  1  a step failed; stderr says which and why
+  2  wrong arguments
+
+EXAMPLES
+  sallyport uninstall
+  sallyport uninstall --stay    in a DaemonSet, after the agent's was deleted)";
 
 std::string read_entry(const std::filesystem::path& path)
 {
@@ -213,20 +241,18 @@ void uninstall_and_stay(const UninstallOptions& options, const Environment& envi
 
 void add_install_command(CLI::App& app, const Environment& environment)
 {
-    CLI::App* const command = app.add_subcommand("install", "put the plugin and our entry in their places, once");
+    CLI::App* const command = app.add_subcommand("install", install_description)->footer(install_sections);
     const auto options = std::make_shared<NodeOptions>();
     add_node_options(*command, *options);
-    command->footer(install_footer);
     command->callback([options, &environment] { install(*options, environment); });
 }
 
 void add_uninstall_command(CLI::App& app, const Environment& environment)
 {
-    CLI::App* const command = app.add_subcommand("uninstall", "take everything of ours off this node");
+    CLI::App* const command = app.add_subcommand("uninstall", uninstall_description)->footer(uninstall_sections);
     const auto options = std::make_shared<UninstallOptions>();
     add_node_options(*command, *options);
     command->add_flag("--stay", options->stay, "afterwards wait for SIGTERM: for a DaemonSet, whose pods must not end");
-    command->footer(uninstall_footer);
     command->callback([options, &environment] {
         options->stay ? uninstall_and_stay(*options, environment) : uninstall(*options, environment);
     });
