@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include <array>
 #include <cerrno>
+#include <vector>
 
 namespace sallyport {
 namespace {
@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr mode_t executable = 0755;
+constexpr std::size_t piece_size = 1024 * 1024;
 constexpr const char* places =
     " (--cni-bin-dir: /opt/cni/bin on most nodes, Talos and RKE2 among them; /var/lib/rancher/k3s/data/cni on k3s)";
 
@@ -51,7 +52,7 @@ void check_directory(const fs::path& directory)
 template <typename Take>
 void read_in_pieces(int fd, const fs::path& path, Take&& take)
 {
-    std::array<char, 65536> buffer{};
+    std::vector<char> buffer(piece_size);
     for (ssize_t size = 0;;) {
         size = ::read(fd, buffer.data(), buffer.size());
         if (size == 0)
@@ -86,7 +87,7 @@ bool is_installed(const fs::path& source, const fs::path& target)
         (status.st_mode & 07777) != executable)
         return false;
     bool same = true;
-    std::array<char, 65536> buffer{};
+    std::vector<char> buffer(piece_size);
     off_t at = 0;
     read_in_pieces(wanted.get(), source, [&](std::string_view piece) {
         const ssize_t length = ::pread(found.get(), buffer.data(), piece.size(), at);

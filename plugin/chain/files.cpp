@@ -203,6 +203,8 @@ std::optional<FileVersion> replace_content(const FileContent& file, std::string_
     temporary.write(text);
     temporary.finish(file.mode, file.user, file.group);
 
+    if (version_at(file.path) != file.version)
+        return std::nullopt;
     // The two names change places, so that what stood there is still in our hands and can be looked at: a check before
     // a rename would always leave a moment in which the owner's next content is overwritten, and lost.
     auto placed = version_at(temporary.path());

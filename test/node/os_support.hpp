@@ -1,7 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of plugin/os share: a private namespace, a child process, a directory, sockets.
+// What the tests of plugin/os share: a private namespace, a child process, sockets.
 #pragma once
 
 #include "sallyport/error.hpp"
@@ -9,6 +9,8 @@
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/os/process.hpp"
+
+#include "support/temporary_directory.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
@@ -40,6 +42,7 @@
 namespace sallyport {
 
 namespace fs = std::filesystem;
+using test::TemporaryDirectory;
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::EndsWith;
@@ -115,28 +118,6 @@ public:
 
 private:
     int pid_ = -1;
-};
-
-class TemporaryDirectory
-{
-public:
-    TemporaryDirectory()
-    {
-        std::string name = (fs::temp_directory_path() / "sallyport-os-test-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path_ = name;
-    }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    ~TemporaryDirectory()
-    {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    const fs::path& path() const { return path_; }
-
-private:
-    fs::path path_;
 };
 
 /// The code and text of the Error that `action` throws.

@@ -1,0 +1,319 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sallyport install` and `sallyport uninstall`, as an operator or an init container runs them.
+#include "support/conflist_storm.hpp"
+#include "support/footprint.hpp"
+#include "support/node.hpp"
+#include "support/require_ok.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/traffic.hpp"
+
+#include "sallyport/chain/conflist.hpp"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <csignal>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+using namespace sallyport::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* list = R"({"cniVersion":"0.3.1","name":"pods","plugins":[{"type":"cilium-cni"}]})";
+
+std::string content(const fs::path& path)
+{
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+bool changes_files(const SystemCall& call)
+{
+    static const std::set<unsigned long> numbers{
+        SYS_write,  SYS_fsync,  SYS_fchmod, SYS_renameat2, SYS_unlinkat, SYS_mkdirat,
+#ifdef SYS_rename  // x86-64's older forms
+        SYS_rename, SYS_unlink, SYS_mkdir,
+#endif
+    };
+    return numbers.contains(call.number);
+}
+
+/// A process of ours that ends in good order from now on when it is told to.
+void wait_until_it_holds_signals(const Running& process)
+{
+    const std::string file = "/proc/" + std::to_string(process.pid()) + "/status";
+    for (const auto end = std::chrono::steady_clock::now() + patience; std::chrono::steady_clock::now() < end;) {
+        const std::string status = content(file);
+        const std::size_t mask = status.find("SigBlk:");
+        if (mask != std::string::npos && (std::stoull(status.substr(mask + 7), nullptr, 16) >> (SIGTERM - 1) & 1) != 0)
+            return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    FAIL("it doesn't");
+}
+
+/// A node whose directories of the container runtime are the test's own.
+struct Machine : Node
+{
+    Machine()
+    {
+        fs::create_directories(bin());
+        fs::create_directories(net());
+        write_config();
+    }
+
+    fs::path bin() const { return directory_.path() / "bin"; }
+    fs::path net() const { return directory_.path() / "net.d"; }
+    fs::path config() const { return directory_.path() / "config.json"; }
+    fs::path binary() const { return bin() / "sallyport"; }
+    fs::path conflist() const { return net() / "05-cilium.conflist"; }
+
+    void write_config() const { std::ofstream(config()) << plugin.dump(); }
+
+    std::vector<std::string> words(const std::string& command, const std::vector<std::string>& more = {}) const
+    {
+        std::vector<std::string> words{sallyport_binary(), command, "--config",       config(),
+                                       "--cni-bin-dir",    bin(),   "--cni-conf-dir", net().string(),
+                                       "--cri-socket",     "off"};
+        words.insert(words.end(), more.begin(), more.end());
+        return words;
+    }
+
+    Output run(const std::string& command, const std::vector<std::string>& more = {}) const
+    {
+        return execute({.argv = words(command, more), .netns = &host});
+    }
+
+    bool has_our_entry() const
+    {
+        const auto found = sallyport::find_entry(content(conflist()));
+        return found && sallyport::same_meaning(*found, sallyport::complete_entry(plugin.dump()));
+    }
+
+private:
+    TemporaryDirectory directory_;
+};
+
+void require_success(const Output& output)
+{
+    INFO(output.out << output.err);
+    REQUIRE(output.status == 0);
+}
+
+/// Failed, with these words on stderr.
+void require_failure(const Output& output, const std::vector<std::string>& words)
+{
+    INFO(output.out << output.err);
+    REQUIRE(output.status == 1);
+    for (const std::string& word : words) {
+        CAPTURE(word);
+        CHECK(output.err.find(word) != std::string::npos);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("install puts the plugin and our entry in their places; uninstall leaves what was there", "[install]")
+{
+    const Machine node;
+    std::ofstream(node.conflist()) << list;
+    ::chmod(node.conflist().c_str(), 0600);
+    for (int i = 0; i < 2; i++) {
+        require_success(node.run("install"));
+        CHECK(content(node.binary()) == content(sallyport_binary()));
+        CHECK(node.has_our_entry());
+    }
+    const Output version = execute({.argv = {node.binary(), "version"}, .netns = &node.host});
+    CHECK(version.status == 0);
+    struct stat status
+    {};
+    REQUIRE(::stat(node.conflist().c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0600);
+
+    for (int i = 0; i < 2; i++) {
+        require_success(node.run("uninstall"));
+        CHECK(content(node.conflist()) == list);
+        CHECK(fs::is_empty(node.bin()));
+    }
+    CHECK(node.footprint() == nothing);
+}
+
+TEST_CASE("install with a drop-in", "[install]")
+{
+    const Machine node;
+    std::ofstream(node.conflist()) << list;
+    require_success(node.run("install", {"--chain", "drop-in"}));
+    CHECK(content(node.conflist()) == list);
+    CHECK(sallyport::drop_in_type(content(node.net() / "pods" / "90-sallyport.conf")) == "sallyport");
+    require_success(node.run("uninstall"));
+    CHECK_FALSE(fs::exists(node.net() / "pods"));
+}
+
+TEST_CASE("install without a primary plugin's list makes none, and says so", "[install]")
+{
+    const Machine node;
+    require_failure(node.run("install"), {"no network is configured", "--cni-conf-dir", "net.d"});
+    CHECK(fs::exists(node.binary()));
+    CHECK(fs::is_empty(node.net()));
+}
+
+TEST_CASE("install refuses a wrong configuration, and touches nothing", "[install]")
+{
+    Machine node;
+    std::ofstream(node.conflist()) << list;
+    const std::string wrong = GENERATE(R"({"gateways":{"ports":["http"]}})", "{", R"({"name":"pods"})", "-");
+    std::vector<std::string> words{node.config().string()};
+    if (wrong == "-")
+        fs::remove(node.config());
+    else
+        std::ofstream(node.config()) << wrong;
+    if (wrong.find("http") != std::string::npos)
+        words.emplace_back("/gateways/ports/0");
+    require_failure(node.run("install"), words);
+    CHECK(fs::is_empty(node.bin()));
+    CHECK(content(node.conflist()) == list);
+}
+
+TEST_CASE("install says what to do where the plugins' directory doesn't serve", "[install]")
+{
+    const Machine node;
+    std::ofstream(node.conflist()) << list;
+    const auto [flags, options, word] = GENERATE(table<unsigned long, std::string, std::string>({
+        {MS_NOEXEC, "", "noexec"},
+        {MS_RDONLY, "", "read-only"},
+        {0, "size=64k", "free some space"},
+    }));
+    REQUIRE(::mount("tmpfs", node.bin().c_str(), "tmpfs", flags, options.c_str()) == 0);
+    require_failure(node.run("install"), {word, node.bin().string()});
+    CHECK(fs::is_empty(node.bin()));
+    CHECK(content(node.conflist()) == list);
+    REQUIRE(::umount(node.bin().c_str()) == 0);
+}
+
+TEST_CASE("install replaces a plugin that is running", "[install]")
+{
+    const Machine node;
+    std::ofstream(node.conflist()) << list;
+    fs::copy_file(sallyport_binary(), node.binary());
+    std::ofstream(node.binary(), std::ios::app) << "older";
+    std::vector<std::string> words = node.words("uninstall", {"--stay"});
+    words[0] = node.binary();
+    words[5] = (node.net() / "nowhere").string();  // it stays, and removes nothing
+    Running old({.argv = words, .netns = &node.host});
+    wait_until_it_holds_signals(old);
+    require_success(node.run("install"));
+    CHECK(content(node.binary()) == content(sallyport_binary()));
+    old.signal(SIGTERM);
+    CHECK(old.wait().status == 0);
+}
+
+TEST_CASE("install isn't taken in by an owner who takes our entry out at once", "[install]")
+{
+    const Machine node;
+    const ExclusiveOwner owner(node.net());
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    require_failure(node.run("install", {"--chain", "conflist"}), {"cni.exclusive=false", "drop-in"});
+    require_success(node.run("install", {"--chain", "drop-in"}));
+}
+
+TEST_CASE("install killed at any moment: the list and the plugin are whole, and the next one tidies up", "[install]")
+{
+    const Machine node;
+    const std::string older = "#!/bin/sh\n";
+    unsigned kills = 0;
+    for (unsigned limit = 1;; limit++, kills++) {
+        CAPTURE(limit);
+        std::ofstream(node.conflist()) << list;
+        std::ofstream(node.binary()) << older;
+        unsigned count = 0;
+        const Output output =
+            execute_traced({.argv = node.words("install"), .netns = &node.host},
+                           [&](const SystemCall& call) { return !changes_files(call) || ++count < limit; });
+        REQUIRE((content(node.conflist()) == list || node.has_our_entry()));
+        REQUIRE((content(node.binary()) == older || content(node.binary()) == content(sallyport_binary())));
+        if (output.status != 128 + SIGKILL)
+            break;
+    }
+    CHECK(kills > 10);
+    require_success(node.run("install"));
+    for (const fs::path& directory : {node.bin(), node.net()})
+        CHECK(std::distance(fs::directory_iterator(directory), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("uninstall takes all of ours off the node, and names the pods that lose their ports", "[install]")
+{
+    Machine node;
+    std::ofstream(node.conflist()) << list;
+    require_success(node.run("install"));
+    Pod gateway(node, {.name = "apisix-0", .expose = "80:9080"});
+    TcpServer server(gateway.netns, "gateway", {"::", 9080});
+    require_ok(gateway.add());
+    REQUIRE(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
+
+    const Output output = node.run("uninstall");
+    require_success(output);
+    CHECK(output.err.find("gateways/apisix-0") != std::string::npos);
+    CHECK(output.err.find(":80/tcp") != std::string::npos);
+    CHECK(node.settled_footprint() == nothing);
+    CHECK(fs::is_empty(node.bin()));
+    CHECK(content(node.conflist()) == list);
+    CHECK(ask_tcp(node.client, {node_v4, 80}) == "refused");
+    require_ok(gateway.del());  // where a runtime still has us in its mind
+}
+
+TEST_CASE("uninstall keeps the plugin where a network can't do without it, and goes on", "[install]")
+{
+    Machine node;
+    std::ofstream(node.conflist()) << list;
+    require_success(node.run("install"));
+    Pod gateway(node, {.expose = "80:9080"});
+    require_ok(gateway.add());
+    std::ofstream(node.net() / "99-ours.conflist")
+        << R"({"cniVersion":"1.0.0","name":"ours","plugins":[{"type":"sallyport"}]})";
+    require_failure(node.run("uninstall"), {"99-ours.conflist", "remove the file", "stays"});
+    CHECK(fs::exists(node.binary()));
+    CHECK(content(node.conflist()) == list);
+    CHECK(node.settled_footprint() == nothing);
+}
+
+TEST_CASE("uninstall works without a configuration", "[install]")
+{
+    const Machine node;
+    std::ofstream(node.conflist()) << list;
+    require_success(node.run("install"));
+    const bool broken = GENERATE(false, true);
+    if (broken)
+        std::ofstream(node.config()) << "{";
+    else
+        fs::remove(node.config());
+    const Output output = node.run("uninstall");
+    require_success(output);
+    CHECK(output.err.find("by default") != std::string::npos);
+    CHECK(content(node.conflist()) == list);
+    CHECK(fs::is_empty(node.bin()));
+}
+
+TEST_CASE("uninstall --stay ends when it is told to", "[install]")
+{
+    const Machine node;
+    const int number = GENERATE(SIGTERM, SIGINT);
+    Running uninstalling({.argv = node.words("uninstall", {"--stay"}), .netns = &node.host});
+    wait_until_it_holds_signals(uninstalling);  // told before, during or after the work: it counts
+    uninstalling.signal(number);
+    const Output output = uninstalling.wait();
+    INFO(output.err);
+    CHECK(output.status == 0);
+    CHECK(output.out.find("waiting for SIGTERM") != std::string::npos);
+}
