@@ -79,6 +79,17 @@ std::string decoded(std::string_view text)
     return plain;
 }
 
+/// A runtime's message is long: it has an id in it, and what the plugins of a chain have said.
+std::string on_one_line(std::string text)
+{
+    constexpr std::size_t longest_message = 1000;
+    if (text.size() > longest_message)
+        text = text.substr(0, longest_message) + "...";
+    std::ranges::replace_if(
+        text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    return text;
+}
+
 Code code_of(unsigned status)
 {
     if (status == not_found)
@@ -102,7 +113,7 @@ void refuse_status(const http2::Response& response)
     throw Error(code_of(status),
                 "gRPC status " + std::to_string(status) +
                     (status < status_names.size() ? " (" + std::string(status_names[status]) + ")" : "") +
-                    (message == response.headers.end() ? "" : ": " + in_quotes(decoded(message->second))) +
+                    (message == response.headers.end() ? "" : ": " + on_one_line(decoded(message->second))) +
                     (status == unimplemented ? std::string(no_cri) : "; the runtime's own log says more"));
 }
 

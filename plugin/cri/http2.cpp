@@ -116,8 +116,7 @@ public:
             receive();
         }
         if (error_ != NGHTTP2_NO_ERROR)
-            throw Error(Code::io_failure,
-                        std::string("the server broke the answer off: ") + nghttp2_http2_strerror(error_));
+            throw Error(Code::io_failure, std::string("the answer was broken off: ") + nghttp2_http2_strerror(error_));
         return std::move(response_);
     }
 

@@ -5,6 +5,7 @@
 #include "grpc.hpp"
 
 #include "sallyport/error.hpp"
+#include "support/sandbox.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <protozero/pbf_reader.hpp>
@@ -44,9 +45,11 @@ std::string path_of(Release release)
     return release == Release::two ? deps + "/containerd-2/usr/bin:" + path : path;
 }
 
-bool has_program(const std::string& path, const std::string& name)
+/// Where it is; "" where it isn't.
+std::string find_program(const std::string& path, const std::string& name)
 {
-    return execute({.argv = {"sh", "-c", "command -v " + name}, .environment = {"PATH=" + path}}).status == 0;
+    const Output output = execute({.argv = {"sh", "-c", "command -v " + name}, .environment = {"PATH=" + path}});
+    return output.out.substr(0, output.out.find('\n'));
 }
 
 void write_file(const fs::path& path, const std::string& text)
@@ -55,6 +58,20 @@ void write_file(const fs::path& path, const std::string& text)
     std::ofstream(temporary) << text;
     fs::rename(temporary, path);
 }
+
+/// The test's cgroup, as it is called where the whole of cgroup v2 is mounted.
+std::string cgroup_parent(const Cgroup& cgroup)
+{
+    return '/' + cgroup.path().lexically_relative(sandbox_directory() / "cgroup2").string() + "/pods";
+}
+
+/// The test's cgroup has no controllers, and containerd 2 can't be told to leave the pods' share of the processor out.
+constexpr const char* runc_without_shares = R"(#!/bin/sh
+for word; do
+    [ "$previous" != --bundle ] || sed -i 's/"shares":2//' "$word"/config.json
+    previous=$word
+done
+exec )";
 
 std::string sha256(const fs::path& file)
 {
@@ -73,7 +90,7 @@ Containerd::Containerd(LocalNode& node, bool with_us, Release release)
     if (release == Release::two && !fs::exists(std::string(SALLYPORT_DEPS) + "/containerd-2/usr/bin/containerd"))
         SKIP("no containerd 2: .ci/setup has found none that runs here");
     for (const char* const program : {"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
-        if (!has_program(path, program))
+        if (find_program(path, program).empty())
             SKIP("no " << program << ": .ci/setup unpacks one on Debian and Ubuntu");
 
     prepare_sandbox();
@@ -82,43 +99,56 @@ Containerd::Containerd(LocalNode& node, bool with_us, Release release)
     for (const char* const plugin : {"ptp", "host-local", "loopback"})
         fs::create_symlink(std::string("/usr/lib/cni/") + plugin, directory_ / "bin" / plugin);
     fs::create_symlink(sallyport_binary(), directory_ / "bin/sallyport");
-    set_chain(with_us);
-    start(path);
+    fs::create_directories(directory_ / "sbin");
+    write_file(directory_ / "sbin/runc", runc_without_shares + find_program(path, "runc") + " \"$@\"\n");
+    fs::permissions(directory_ / "sbin/runc", fs::perms::owner_all);
+    write_chain(with_us);
+    start((directory_ / "sbin").string() + ':' + path);
     import_image(path);
     REQUIRE(has_us(with_us) == with_us);
 }
 
 Containerd::~Containerd() = default;
 
+std::string Containerd::configuration() const
+{
+    const std::string cri = "plugins.'io.containerd.grpc.v1.cri'";
+    return "version = 2\n"
+           "root = '" +
+           (directory_ / "root").string() +
+           "'\n"
+           "state = '" +
+           (directory_ / "state").string() +
+           "'\n"
+           "[grpc]\n"
+           "address = '" +
+           socket_.string() +
+           "'\n"
+           "[" +
+           cri +
+           "]\n"
+           "sandbox_image = '" +
+           image +
+           "'\n"
+           "disable_apparmor = true\n"
+           "restrict_oom_score_adj = true\n"
+           "[" +
+           cri +
+           ".containerd]\n"
+           "snapshotter = 'native'\n"
+           "[" +
+           cri +
+           ".cni]\n"
+           "bin_dir = '" +
+           (directory_ / "bin").string() +
+           "'\n"
+           "conf_dir = '" +
+           conf_dir_.string() + "'\n";
+}
+
 void Containerd::start(const std::string& path)
 {
-    // Cgroups: below the test's own, which has no controllers: so no shares, limits or scores.
-    write_file(directory_ / "config.toml", "version = 2\n"
-                                           "root = '" +
-                                               (directory_ / "root").string() +
-                                               "'\n"
-                                               "state = '" +
-                                               (directory_ / "state").string() +
-                                               "'\n"
-                                               "[grpc]\n"
-                                               "address = '" +
-                                               socket_.string() +
-                                               "'\n"
-                                               "[plugins.'io.containerd.grpc.v1.cri']\n"
-                                               "sandbox_image = '" +
-                                               std::string(image) +
-                                               "'\n"
-                                               "disable_cgroup = true\n"
-                                               "disable_apparmor = true\n"
-                                               "restrict_oom_score_adj = true\n"
-                                               "[plugins.'io.containerd.grpc.v1.cri'.containerd]\n"
-                                               "snapshotter = 'native'\n"
-                                               "[plugins.'io.containerd.grpc.v1.cri'.cni]\n"
-                                               "bin_dir = '" +
-                                               (directory_ / "bin").string() +
-                                               "'\n"
-                                               "conf_dir = '" +
-                                               conf_dir_.string() + "'\n");
+    write_file(directory_ / "config.toml", configuration());
     const Stay in_cgroup(node_.cgroup, processes);
     process_ = std::make_unique<Running>(
         Invocation{.argv = {"sh", "-c",
@@ -184,6 +214,7 @@ std::string Containerd::run(const PodRequest& pod) const
             entry.add_string(1, key);
             entry.add_string(2, value);
         }
+        protozero::pbf_writer(config, 8).add_string(1, cgroup_parent(node_.cgroup));
     }
     const std::string response = call("RunPodSandbox", request);
     protozero::pbf_reader message(response);
@@ -206,6 +237,12 @@ void Containerd::remove(const std::string& id) const
 
 void Containerd::set_chain(bool with_us) const
 {
+    write_chain(with_us);
+    REQUIRE(has_us(with_us) == with_us);
+}
+
+void Containerd::write_chain(bool with_us) const
+{
     Json list{
         {"cniVersion", "1.0.0"},
         {"name", node_.network},
@@ -221,8 +258,6 @@ void Containerd::set_chain(bool with_us) const
     if (with_us)
         list["plugins"].push_back(node_.plugin);
     write_file(conf_dir_ / "10-pods.conflist", list.dump(2));
-    if (process_)
-        REQUIRE(has_us(with_us) == with_us);
 }
 
 bool Containerd::has_us(bool expected) const

@@ -45,7 +45,10 @@ public:
     void stop(const std::string& id) const;
     void remove(const std::string& id) const;
 
-    /// Puts the list there, and waits until it is in force.
+    /// Puts the list there.
+    void write_chain(bool with_us) const;
+
+    /// And waits until it is in force.
     void set_chain(bool with_us) const;
 
     /// Is our entry in the chain that is in force? Asked until the answer is `expected`, or for `patience`.
@@ -55,6 +58,7 @@ public:
     std::string log() const;
 
 private:
+    std::string configuration() const;
     void start(const std::string& path);
     void import_image(const std::string& path) const;
     std::string call(const std::string& method, const std::string& request) const;

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <thread>
 
 using namespace sallyport;
 using namespace sallyport::test;
@@ -27,8 +28,12 @@ std::string answer_at(const Node& node, const std::string& address)
     return ask_tcp(node.client, {address, 80});
 }
 
+/// RunPodSandbox returns when the pod's program has been started, which is a moment before it listens.
 void check_answers(const Node& node, const std::string& name = "gateway")
 {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (answer_at(node, node_v4) == "refused" && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
     CHECK(answer_at(node, node_v4) == name + ' ' + client_v4);
     CHECK(answer_at(node, node_v6) == name + ' ' + client_v6);
 }
@@ -148,8 +153,7 @@ TEST_CASE("containerd 2 reads our drop-in", "[runtime]")
     const std::filesystem::path directory = containerd.conf_dir() / node.network;
     std::filesystem::create_directory(directory);
     std::ofstream(directory / "50-sallyport.conf") << node.plugin.dump();
-    std::cout << "the drop-in alone: in the chain " << containerd.has_us(true) << '\n';
-    containerd.set_chain(false);
+    containerd.write_chain(false);  // containerd looks at the directory itself, not at those below
     REQUIRE(containerd.has_us(true));
 
     const std::string id = containerd.run();

@@ -43,7 +43,7 @@ UniqueFd listen_at(const std::filesystem::path& path)
 bool readable(int fd)
 {
     pollfd event{fd, POLLIN, 0};
-    return poll(&event, 1, 20) == 1;
+    return poll(&event, 1, 2) == 1;  // and then the server looks whether it is to stop
 }
 
 /// The next who connects; none while nobody does.
@@ -145,7 +145,8 @@ private:
         body_ = {'\0', static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8),
                  static_cast<char>(size)};
         body_ += answer_.message;
-        const std::array headers{field(":status", answer_.http_status), field("content-type", "application/grpc")};
+        const std::string content_type = "application/grpc";
+        const std::array headers{field(":status", answer_.http_status), field("content-type", content_type)};
         nghttp2_data_provider provider{};
         provider.read_callback = give;
         nghttp2_submit_response(session_, stream, headers.data(), headers.size(), &provider);
