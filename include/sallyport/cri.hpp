@@ -12,6 +12,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sallyport {
@@ -65,7 +67,8 @@ public:
     Sandbox inspect(const std::string& id) const;
 
 private:
-    std::string call(const std::string& method, const std::string& request) const;
+    template <typename Result>
+    Result ask(const std::string& method, const std::string& request, Result (*read)(std::string_view)) const;
 
     std::filesystem::path socket_;
     std::chrono::milliseconds deadline_;

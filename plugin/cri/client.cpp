@@ -34,10 +34,11 @@ std::optional<std::filesystem::path> find_cri_socket(const std::string& option)
     return std::nullopt;
 }
 
-std::string CriClient::call(const std::string& method, const std::string& request) const
+template <typename Result>
+Result CriClient::ask(const std::string& method, const std::string& request, Result (*read)(std::string_view)) const
 {
     try {
-        return grpc::call(socket_, "/runtime.v1.RuntimeService/" + method, request, deadline_);
+        return read(grpc::call(socket_, "/runtime.v1.RuntimeService/" + method, request, deadline_));
     } catch (const Error& error) {
         throw error.during("ask the container runtime at " + socket_.string() + " (" + method + ")");
     }
@@ -45,19 +46,19 @@ std::string CriClient::call(const std::string& method, const std::string& reques
 
 RuntimeVersion CriClient::version() const
 {
-    return cri::read_version_response(call("Version", {}));
+    return ask("Version", {}, cri::read_version_response);
 }
 
 std::vector<Sandbox> CriClient::list_sandboxes() const
 {
-    std::vector<Sandbox> sandboxes = cri::read_list_response(call("ListPodSandbox", {}));
+    std::vector<Sandbox> sandboxes = ask("ListPodSandbox", {}, cri::read_list_response);
     std::ranges::stable_sort(sandboxes, {}, &Sandbox::created_at);
     return sandboxes;
 }
 
 Sandbox CriClient::inspect(const std::string& id) const
 {
-    return cri::read_status_response(call("PodSandboxStatus", cri::status_request(id)));
+    return ask("PodSandboxStatus", cri::status_request(id), cri::read_status_response);
 }
 
 }  // namespace sallyport

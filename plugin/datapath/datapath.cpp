@@ -4,6 +4,7 @@
 
 #include "bpf_table.hpp"
 #include "event_log.hpp"
+#include "flow_group.hpp"
 #include "node_hooks.hpp"
 #include "pod_hooks.hpp"
 #include "programs.hpp"
@@ -19,6 +20,8 @@
 
 #include <cerrno>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace sallyport {
 
@@ -37,6 +40,24 @@ Address address_of(const abi::address_prefix& prefix)
     Address::Bytes bytes{};
     std::copy(std::begin(prefix.bytes), std::end(prefix.bytes), bytes.begin());
     return Address(bytes);
+}
+
+/// Of both tables, those that translate and lead to one of these pods.
+template <typename Visit>
+void for_each_record(const StateDir& dir, const std::vector<BoundPod>& pods, Visit visit)
+{
+    std::unordered_set<std::uint64_t> generations;
+    for (const BoundPod& pod : pods)
+        generations.insert(pod.generation);
+    for (const bool established : {false, true}) {
+        const std::string tier = established ? "flows_established" : "flows_new";
+        const UniqueFd fd = open_map(dir, tier);
+        BpfTable<abi::flow_key, abi::flow>(fd.get(), tier)
+            .for_each([&](const abi::flow_key& key, const abi::flow& record) {
+                if (is_live(record) && generations.contains(record.pod))
+                    visit(key, record, established);
+            });
+    }
 }
 
 }  // namespace
@@ -272,27 +293,27 @@ Traffic Datapath::traffic(const NodePort& node_port) const
 FlowCount Datapath::count_flows() const
 {
     FlowCount count;
-    for_each_flow([&](const Flow& flow) {
-        (flow.established ? count.established : count.fresh)++;
-        count.by_exposure[{flow.generation, flow.node_port}]++;
-    });
+    std::unordered_map<FlowGroup, FlowGroup::Members, FlowGroup::Hash> groups;
+    for_each_record(state_->dir, state_->bindings.pods(),
+                    [&](const abi::flow_key& key, const abi::flow& record, bool established) {
+                        (established ? count.established : count.fresh)++;
+                        FlowGroup::Members& members = groups[FlowGroup(key, record)];
+                        if (members.count++ == 0)
+                            members.any = {key, record};
+                    });
+    for (const auto& [group, members] : groups) {
+        const Flow flow = flow_from(members.any.first, members.any.second, false);
+        count.by_exposure[{flow.generation, flow.node_port}] += members.count;
+    }
     return count;
 }
 
 void Datapath::for_each_flow(const std::function<void(const Flow&)>& visit) const
 {
-    std::set<std::uint64_t> pods;
-    for (const BoundPod& pod : state_->bindings.pods())
-        pods.insert(pod.generation);
-    for (const bool established : {false, true}) {
-        const std::string tier = established ? "flows_established" : "flows_new";
-        const UniqueFd fd = open_map(state_->dir, tier);
-        BpfTable<abi::flow_key, abi::flow>(fd.get(), tier)
-            .for_each([&](const abi::flow_key& key, const abi::flow& record) {
-                if (is_live(record) && pods.contains(record.pod))
-                    visit(flow_from(key, record, established));
-            });
-    }
+    for_each_record(state_->dir, state_->bindings.pods(),
+                    [&](const abi::flow_key& key, const abi::flow& record, bool established) {
+                        visit(flow_from(key, record, established));
+                    });
 }
 
 std::vector<Event> Datapath::events_after(std::uint64_t number) const

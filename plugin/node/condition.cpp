@@ -10,21 +10,7 @@ namespace sallyport {
 
 namespace {
 
-/// Where there is nothing new, does nothing.
-void change(std::map<std::string, std::string>& texts, const std::string& subject, const std::string& text,
-            void (*log)(const std::string&) noexcept)
-{
-    const auto known = texts.find(subject);
-    if (text == (known == texts.end() ? "" : known->second))
-        return;
-    if (text.empty()) {
-        texts.erase(known);
-        log_info(subject + ": all is well again");
-    } else {
-        texts[subject] = text;
-        log(text);
-    }
-}
+constexpr std::chrono::milliseconds moment{500};
 
 /// The loop turns each second; some of its tasks take a few.
 constexpr std::chrono::seconds longest_turn{15};
@@ -35,20 +21,46 @@ Condition::Condition(Clock clock) : clock_(std::move(clock)), last_turn_(clock_(
 
 void Condition::set_problem(const std::string& subject, const std::string& text)
 {
-    const std::lock_guard lock(mutex_);
-    change(problems_, subject, text, log_error);
+    set(problems_, subject, text);
 }
 
 void Condition::set_note(const std::string& subject, const std::string& text)
 {
+    set(notes_, subject, text);
+}
+
+void Condition::set(Matters& matters, const std::string& subject, const std::string& text)
+{
     const std::lock_guard lock(mutex_);
-    change(notes_, subject, text, log_warning);
+    const auto known = matters.find(subject);
+    if (text == (known == matters.end() ? "" : known->second.text))
+        return;
+    if (text.empty()) {
+        if (known->second.ever_logged)
+            log_info(subject + ": all is well again");
+        matters.erase(known);
+        return;
+    }
+    Matter& matter = matters[subject];
+    matter = {text, clock_(), false, matter.ever_logged};
+}
+
+void Condition::log_lasting(Matters& matters, void (*log)(const std::string&) noexcept) const
+{
+    for (auto& [subject, matter] : matters) {
+        if (matter.logged || clock_() - matter.since < moment)
+            continue;
+        log(matter.text);
+        matter.logged = matter.ever_logged = true;
+    }
 }
 
 void Condition::turn()
 {
     const std::lock_guard lock(mutex_);
     last_turn_ = clock_();
+    log_lasting(problems_, log_error);
+    log_lasting(notes_, log_warning);
 }
 
 void Condition::begin()
@@ -87,9 +99,9 @@ AgentState Condition::state() const
         state.problems.emplace_back("the agent is still looking at the node for the first time");
     if (ending_)
         state.problems.emplace_back("the agent has been told to end");
-    for (const auto& texts : {problems_, notes_})
-        for (const auto& [subject, text] : texts)
-            state.problems.push_back(text);
+    for (const Matters* matters : {&problems_, &notes_})
+        for (const auto& [subject, matter] : *matters)
+            state.problems.push_back(matter.text);
     return state;
 }
 

@@ -57,8 +57,6 @@ void Installation::keep_entry(const std::string& entry)
     entry_ = entry;
 
     const ChainReport& report = keeper_->keep();
-    if (report.in_place && !in_place_)
-        log_info(report.file.string() + ": our entry is in place, network " + in_quotes(report.network));
     in_place_ = report.in_place;
     network_ = report.network;
     remark_ = report.in_place ? report.problem : "";

@@ -116,7 +116,7 @@ TEST_CASE("an agent that has no configuration waits for one, and touches nothing
 {
     Node node;
     const Gateway gateway(node);
-    Agent agent(node, {}, "no JSON");
+    Agent agent(node, "no JSON");
     CHECK(agent.says("config.json"));
     node.host.ip("addr add " + virtual_v4 + "/32 dev lo\n");
     std::this_thread::sleep_for(500ms);

@@ -68,7 +68,7 @@ TEST_CASE("of two agents of different builds, the one that began last is in char
     gateway.listen();
     const Agent older(node);
     older.wait_until_begun();
-    auto younger = std::make_unique<Agent>(node, std::vector<std::string>{}, "", other_build(node));
+    auto younger = std::make_unique<Agent>(node, "", other_build(node));
     CHECK(older.says("another agent has begun on this node"));
     REQUIRE(eventually([&] { return younger->log().find("in force") != std::string::npos; }));
     std::this_thread::sleep_for(1s);  // its programs are in place
@@ -103,7 +103,7 @@ TEST_CASE("agents that are killed, restarted and upgraded under load fail no req
     Load load(node.client, {node_v4, 80}, GENERATE(Reuse::connection_per_request, Reuse::keep_alive));
     const int rounds = amount(4, 50);
     for (int i = 0; i < rounds; i++) {
-        Agent agent(node, {}, "", i % 2 == 0 ? other : sallyport_binary());
+        Agent agent(node, "", i % 2 == 0 ? other : sallyport_binary());
         agent.wait_until_begun();
         std::this_thread::sleep_for(300ms);  // into what it does at its start, or past it
         if (i % 3 == 0) {

@@ -57,10 +57,11 @@ private:
 };
 
 /// What look.py saw in each view.
-Json look(const Node& node, const Web& web, const std::string& wait_for, const std::vector<std::string>& views)
+Json look(const Node& node, const Web& web, const std::string& name, const std::string& wait_for,
+          const std::vector<std::string>& views)
 {
     const char* kept = std::getenv("SALLYPORT_PAGE_SHOTS");
-    const std::filesystem::path directory = kept ? std::filesystem::path(kept) : node.directory() / "page";
+    const std::filesystem::path directory = (kept ? std::filesystem::path(kept) : node.directory()) / name;
     std::filesystem::create_directories(directory);
     Invocation chromium{.argv = {SALLYPORT_SOURCE_DIR "/test/page/look.py",
                                  "http://127.0.0.1:" + std::to_string(web.port()) + "/", directory.string(), wait_for},
@@ -124,7 +125,7 @@ TEST_CASE("the page shows a busy node to people, on a desktop and on a phone", "
     require_ok(second.add());
     servers.push_back(std::make_unique<TcpServer>(second.netns, "second", Target{"::", 9080}));
 
-    const Json views = look(node, web, evil, {"1280", "390", "1280-dark", "390-dark"});
+    const Json views = look(node, web, "busy", evil, {"1280", "390", "1280-dark", "390-dark"});
     REQUIRE(views.size() == 4);
     for (const Json& view : views) {
         INFO(view.dump(2));
@@ -132,8 +133,8 @@ TEST_CASE("the page shows a busy node to people, on a desktop and on a phone", "
         for (const std::string& text :
              {first.full_name(), second.full_name(), shared.full_name(), "others/" + evil, std::string("443/udp"),
               std::string("Nobody serves 8080/tcp"), first.v4 + ":9080", std::string("spread"), std::string("hold 15s"),
-              std::string("ready"), std::string("live"), std::string("handover"), std::string("no longer to"),
-              node_v4 + "/32", std::string("eth0"), std::string("Remapped ports")})
+              std::string("ready"), std::string("live"), std::string("handover"), std::string("no longer to"), node_v4,
+              std::string("eth0"), std::string("Remapped ports")})
             CHECK(shows(view, text));
         CHECK(view.at("images") == 1);  // our own
         CHECK(view.at("drawn") >= 4);
@@ -149,7 +150,7 @@ TEST_CASE("the page of a node without gateways, and of an agent in trouble", "[p
     state.problems = {
         "Cilium removes our entry from its conflist (cni.exclusive); set `cni.exclusive=false` in its Helm values"};
     web.say(state);
-    const Json views = look(node, web, "No port of this node is held", {"1280", "390"});
+    const Json views = look(node, web, "empty", "No port of this node is held", {"1280", "390"});
     for (const Json& view : views) {
         INFO(view.dump(2));
         check_sound(view, web);

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 namespace sallyport::test {
@@ -35,11 +36,13 @@ ConfigVolume filled(const Node& node, const std::string& text)
     return volume;
 }
 
-Invocation invocation(const Node& node, const ConfigVolume& config, const std::vector<std::string>& more,
-                      const std::string& binary)
+Invocation invocation(const Node& node, const ConfigVolume& config, const std::string& binary,
+                      const std::string& cri_socket)
 {
-    Invocation agent{.argv = {binary, "agent", "--config", config.file().string()}, .netns = &node.host};
-    agent.argv.insert(agent.argv.end(), more.begin(), more.end());
+    Invocation agent{.argv = {binary, "agent", "--config", config.file().string(), "--cri-socket", cri_socket},
+                     .netns = &node.host};
+    for (const std::string& word : directory_arguments(node))
+        agent.argv.push_back(word);
     return agent;
 }
 
@@ -76,10 +79,27 @@ void ConfigVolume::rewrite(const std::string& text) const
     std::ofstream(file()) << text;
 }
 
-Agent::Agent(const Node& node, const std::vector<std::string>& more_arguments, const std::string& text,
-             const std::string& binary)
+std::filesystem::path cni_bin_dir(const Node& node)
+{
+    return node.directory() / "cni-bin";
+}
+
+std::filesystem::path cni_conf_dir(const Node& node)
+{
+    return node.directory() / "net.d";
+}
+
+std::vector<std::string> directory_arguments(const Node& node)
+{
+    std::filesystem::create_directories(cni_bin_dir(node));
+    std::filesystem::create_directories(cni_conf_dir(node));
+    return {"--cni-bin-dir", cni_bin_dir(node).string(), "--cni-conf-dir", cni_conf_dir(node).string()};
+}
+
+Agent::Agent(const Node& node, const std::string& text, const std::string& binary, const std::string& cri_socket)
     : config(filled(node, text)),
-      process_(invocation(node, config, more_arguments, binary))
+      node_(node),
+      process_(invocation(node, config, binary, cri_socket))
 {}
 
 std::string Agent::log() const
@@ -96,6 +116,24 @@ void Agent::wait_until_begun() const
 {
     if (!says("this configuration is in force now"))
         throw std::runtime_error("the agent doesn't begin: " + log());
+}
+
+HttpAnswer Agent::get(const std::string& path) const
+{
+    try {
+        return exchange(node_.host, {"127.0.0.1", 9465},
+                        "GET " + path + " HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    } catch (const std::system_error&) {
+        return {};
+    }
+}
+
+bool Agent::readiness_is(int status, const std::string& text) const
+{
+    return eventually([&] {
+        const HttpAnswer answer = get("/readyz");
+        return answer.status == status && answer.body.find(text) != std::string::npos;
+    });
 }
 
 Cost Agent::cost() const
@@ -116,10 +154,15 @@ Cost Agent::cost() const
     return cost;
 }
 
-Output Agent::end()
+void Agent::terminate() const
 {
     process_.signal(SIGTERM);
-    return process_.wait();
+}
+
+Output Agent::end()
+{
+    terminate();
+    return wait();
 }
 
 }  // namespace sallyport::test

@@ -6,6 +6,7 @@
 
 #include "support/node.hpp"
 #include "support/subprocess.hpp"
+#include "support/web.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -47,12 +48,20 @@ struct Cost
     std::size_t descriptors = 0;
 };
 
+/// Where agents of that node put the plugin, and where they look for networks.
+std::filesystem::path cni_bin_dir(const Node& node);
+std::filesystem::path cni_conf_dir(const Node& node);
+
+/// Those two as arguments, of `agent`, `install` and `uninstall`.
+std::vector<std::string> directory_arguments(const Node& node);
+
 class Agent
 {
 public:
-    /// Follows a volume with the node's own `plugin`; begins with it, unless there is a `text`.
-    explicit Agent(const Node& node, const std::vector<std::string>& more_arguments = {}, const std::string& text = "",
-                   const std::string& binary = sallyport_binary());
+    /// Follows a volume with the node's own `plugin`; begins with it, unless there is a `text`. There is no runtime for
+    /// it to ask, unless `cri_socket` names one. Serves HTTP on port 9465 of the node.
+    explicit Agent(const Node& node, const std::string& text = "", const std::string& binary = sallyport_binary(),
+                   const std::string& cri_socket = "off");
 
     ConfigVolume config;
 
@@ -65,14 +74,24 @@ public:
     /// It has looked at everything once, with a configuration that is in force.
     void wait_until_begun() const;
 
+    /// From the node itself; status 0 where nobody answers.
+    HttpAnswer get(const std::string& path) const;
+
+    /// Is, or will be, the answer to /readyz this status, and does its body contain the text?
+    bool readiness_is(int status, const std::string& text = "") const;
+
     Cost cost() const;
 
     void kill() const { process_.signal(9); }
 
-    /// SIGTERM, and how it ended.
+    void terminate() const;  ///< SIGTERM
+    Output wait() { return process_.wait(); }
+
+    /// Both.
     Output end();
 
 private:
+    const Node& node_;
     Running process_;
 };
 

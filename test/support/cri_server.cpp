@@ -43,7 +43,7 @@ UniqueFd listen_at(const std::filesystem::path& path)
 bool readable(int fd)
 {
     pollfd event{fd, POLLIN, 0};
-    return poll(&event, 1, 20) == 1;
+    return poll(&event, 1, 2) == 1;  // and then the server looks whether it is to stop
 }
 
 /// The next who connects; none while nobody does.

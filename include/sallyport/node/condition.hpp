@@ -19,13 +19,14 @@ class Condition
 public:
     explicit Condition(Clock clock = std::chrono::steady_clock::now);
 
-    /// What keeps `subject` from being right; "" once nothing does. Logged when it changes.
+    /// What keeps `subject` from being right; "" once nothing does.
     void set_problem(const std::string& subject, const std::string& text);
 
     /// The same for what falls short and is no reason not to be ready.
     void set_note(const std::string& subject, const std::string& text);
 
-    /// The loop turns.
+    /// The loop turns. Logs what has come up, once, when it has lasted for a moment, and that it is over, if that was
+    /// logged. While others rewrite a file, say, much is amiss for the blink of an eye.
     void turn();
 
     /// Everything has been looked at once; not ready before.
@@ -40,10 +41,22 @@ public:
     AgentState state() const;
 
 private:
+    struct Matter
+    {
+        std::string text;
+        Instant since;
+        bool logged = false;       ///< this text
+        bool ever_logged = false;  ///< this or one before it
+    };
+    using Matters = std::map<std::string, Matter>;
+
+    void set(Matters& matters, const std::string& subject, const std::string& text);
+    void log_lasting(Matters& matters, void (*log)(const std::string&) noexcept) const;
+
     mutable std::mutex mutex_;
     Clock clock_;
-    std::map<std::string, std::string> problems_;
-    std::map<std::string, std::string> notes_;
+    Matters problems_;
+    Matters notes_;
     bool begun_ = false;
     bool ending_ = false;
     Instant last_turn_;

@@ -9,6 +9,7 @@
 const interval = 2000; // ms between two answers
 const patience = 8000; // ms for one
 const kept = 90; // points of a chart: three minutes
+const few = 20; // as wide as so many, where there are fewer
 const shown = 60; // node ports at once; the filter finds the others
 
 const byId = (id) => document.getElementById(id);
@@ -32,6 +33,14 @@ const bracketed = (address) => (address.includes(":") ? `[${address}]` : address
 const podName = (pod) => (pod.namespace ? `${pod.namespace}/${pod.pod}` : pod.pod);
 const sum = (items, value) => items.reduce((total, item) => total + value(item), 0);
 const distinct = (items) => [...new Set(items)];
+const times = (number) => (number === 0 ? "never" : count(number, "time", "times"));
+
+/* IPv4 first, as people know it. */
+const byFamily = (a, b) => a.includes(":") - b.includes(":") || (a < b ? -1 : 1);
+
+function listing(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
+}
 
 function duration(ms) {
   const seconds = Math.floor(ms / 1000);
@@ -103,7 +112,7 @@ function draw(svg, key, what, format) {
   const points = history.get(key) || [];
   const peak = Math.max(...points, 0);
   const last = points.length > 0 ? points[points.length - 1] : null;
-  const step = 100 / (kept - 1);
+  const step = 100 / (Math.max(points.length, few) - 1);
   const places = points.map((value, i) => {
     const x = 100 - (points.length - 1 - i) * step;
     const y = 28.5 - (peak > 0 ? (value / peak) * 26 : 0);
@@ -158,7 +167,7 @@ function podsOf(group) {
     pod.since = Math.max(...pod.places.map((place) => place.listeningForMs));
     // Of places that are alike the reason is said once.
     const telling = pod.places.filter((place) => place.takesNew === pod.takesNew);
-    pod.why = distinct(telling.map((place) => place.why)).join("; ");
+    pod.why = pod.listens ? distinct(telling.map((place) => place.why)).join("; ") : "nothing listens there";
   }
   return [...pods.values()];
 }
@@ -166,7 +175,7 @@ function podsOf(group) {
 function listenersOf(pod) {
   const listeners = new Map();
   for (const place of pod.places) listeners.set(`${bracketed(place.address)}:${place.listener}`, place.listening);
-  return [...listeners];
+  return [...listeners].sort(([a], [b]) => byFamily(a, b));
 }
 
 /* ---- a node port's card --------------------------------------------------------------------------------------- */
@@ -219,11 +228,16 @@ function sharingText(entry) {
     (entry.holdMs > 0 ? ` · hold ${entry.holdMs / 1000}s` : "");
 }
 
+function addressesText(addresses) {
+  const all = addresses.length === 2 && addresses.includes("0.0.0.0") && addresses.includes("::");
+  return all ? "all addresses" : listing([...addresses].sort(byFamily));
+}
+
 function updatePort(card, group) {
   attribute(card, "class", `port card ${group.served ? "" : group.waits !== null ? "waits" : "bad"}`.trim());
   const [, total, where, counters] = card.children[0].children;
   text(total, count(sum(group.entries, (entry) => entry.connectionsTotal), "connection", "connections"));
-  text(where, `on ${group.entries.map((entry) => bracketed(entry.address)).join(", ")} · ${sharingText(group.entries[0])}`);
+  text(where, `on ${addressesText(group.entries.map((entry) => entry.address))} · ${sharingText(group.entries[0])}`);
   const handovers = sum(group.entries, (entry) => entry.handovers);
   const held = sum(group.entries, (entry) => entry.held);
   text(counters, [handovers > 0 ? count(handovers, "handover", "handovers") : "", held > 0 ? `${whole.format(held)} held` : ""]
@@ -294,19 +308,31 @@ function showTiles(status, groups) {
   });
 }
 
+/* What one pod does to one port at both of its "any" addresses is one event to people. */
+function merged(events) {
+  const all = [];
+  for (const event of events) {
+    const port = event.nodePort.replace(/^(0\.0\.0\.0|\[::\]):/, "");
+    const last = all[all.length - 1];
+    const same = last && ["kind", "pod", "from", "remap"].every((key) => last[key] === event[key]) && event.pod;
+    if (same && last.port === port && last.number - event.number < 3) continue;
+    all.push({ ...event, port });
+  }
+  return all;
+}
+
 function eventText(event) {
-  const port = event.nodePort;
   switch (event.kind) {
     case "bind":
-      return event.remap ? `${event.pod} remaps ${port} to ${event.backend}` : `${event.pod} takes ${port}, with ${event.backend}`;
+      return event.remap ? `${event.pod} remaps ${event.port} to ${event.backend}` : `${event.pod} takes ${event.port}`;
     case "unbind":
-      return `${event.pod} leaves ${port}`;
+      return `${event.pod} leaves ${event.port}`;
     case "handover":
-      return `${port}: new connections go to ${event.pod}, no longer to ${event.from}`;
+      return `${event.port}: new connections go to ${event.pod}, no longer to ${event.from}`;
     case "hold":
-      return `${event.client} waits for a listener behind ${port}`;
+      return `${event.client} waits for a listener behind ${event.port}`;
     default:
-      return `a packet from ${event.client} to ${port} was dropped: ${event.reason}`;
+      return `a packet from ${event.client} to ${event.port} was dropped: ${event.reason.replaceAll("_", " ")}`;
   }
 }
 
@@ -314,22 +340,29 @@ function showEvents(events) {
   const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
   byId("events-none").hidden = events.length > 0;
   byId("events").hidden = events.length === 0;
-  sync(byId("events"), events, (event) => `${event.number} ${event.nodePort}`, (event) =>
+  sync(byId("events"), merged(events), (event) => `${event.number} ${event.time}`, (event) =>
     make("li", {}, make("time", { datetime: event.time, title: new Date(event.time).toString() }, clock.format(new Date(event.time))),
       make("span", { class: `kind ${event.kind}` }, event.kind), make("span", { class: "text" })),
   (element, event) => text(element.children[2], eventText(event)));
+}
+
+function ownAddresses(prefixes) {
+  const linkLocal = prefixes.filter((prefix) => /^fe[89ab]/.test(prefix));
+  const others = prefixes.filter((prefix) => !linkLocal.includes(prefix)).map((prefix) => prefix.replace(/\/(32|128)$/, ""));
+  if (linkLocal.length > 0) others.push(count(linkLocal.length, "link-local one", "link-local ones"));
+  return listing(others) || "no address";
 }
 
 function showNode(status) {
   const drops = Object.entries(status.drops);
   const dropped = sum(drops, ([, packets]) => packets);
   const facts = [
-    ["Devices", status.devices.join(", ") || "none", false],
-    ["Answers on", status.addresses.join(", ") || "no address", false],
+    ["Devices", listing(status.devices) || "none", false],
+    ["Answers on", ownAddresses(status.addresses), false],
     ["Dropped", dropped === 0 ? "no packet" : drops.filter(([, packets]) => packets > 0)
       .map(([reason, packets]) => `${count(packets, "packet", "packets")}: ${reason.replaceAll("_", " ")}`).join(", "), dropped > 0],
-    ["Conflicts", `${whole.format(status.agent.conflicts)} pods refused, as their port was taken`, false],
-    ["Repairs", `${whole.format(status.agent.reattached)} attached again`, false],
+    ["Refused", status.agent.conflicts === 0 ? "no pod" : `${count(status.agent.conflicts, "pod", "pods")}, as the port was taken`, false],
+    ["Attached again", times(status.agent.reattached), false],
   ];
   sync(byId("facts"), facts, ([name]) => name, ([name]) => make("div", {}, make("dt", {}, name), make("dd")),
     (element, [, value, bad]) => {
