@@ -94,6 +94,19 @@ TEST_CASE("runtimes are told about a drop-in, whose directory they don't watch",
     CHECK(told());
 }
 
+TEST_CASE("what can't be written is said, and tried again only after a second", "[chain]")
+{
+    ChainStage stage(ChainMethod::drop_in);
+    stage.write(stage.cilium(), list);
+    std::ofstream(stage.net() / "cilium") << "in the way";
+    const ChainReport report = stage.settle();
+    CHECK_FALSE(report.in_place);
+    CHECK(report.problem.find("net.d/cilium") != std::string::npos);
+    CHECK(stage.keeper.next_look() >= stage.now + std::chrono::seconds(1));
+    std::filesystem::remove(stage.net() / "cilium");
+    CHECK(stage.settle().in_place);
+}
+
 TEST_CASE("of a drop-in and an entry in the list one stays, as the method says", "[chain]")
 {
     const ChainMethod first = GENERATE(ChainMethod::drop_in, ChainMethod::conflist);
