@@ -102,6 +102,8 @@ bool ChainKeeper::State::may_write(const std::string& what, ChainReport& seen_no
     const Instant at = now();
     if (restraint.backing_off(at)) {
         seen_now.problem = what + fight;
+        if (seen_now.problem != report.problem)
+            log_warning(seen_now.problem);
         return false;
     }
     pending = true;
@@ -271,13 +273,13 @@ const ChainReport& ChainKeeper::keep()
         if (state.method == ChainMethod::drop_in && is_network_name(state.report.network))
             directories.push_back(state.directory / state.report.network);
         watched = state.watch.follow(directories);  // before the look, or what happens between them is missed
-        if (!state.tidied && (state.tidied = tidy_directory(state.directory)))
-            log_debug("removed what earlier processes left in " + state.directory.string());
+        state.tidied = state.tidied || tidy_directory(state.directory);
         if (!state.entry.empty())
             state.look(seen_now);
         else
             seen_now.problem = state.report.problem;
     } catch (const Error& error) {
+        state.pending = false;
         seen_now.in_place = false;
         seen_now.problem = error.what();
     }
