@@ -210,7 +210,7 @@ TEST_CASE("fuzzed requests, and clients that go away in the middle", "[web]")
     for (int i = 0; i < 1500; i++) {
         std::string request =
             i % 3 == 0 ? good : "HEAD /ports/80?a=b HTTP/1.0\r\nRange: bytes=0-1,5-\r\nExpect: 100-continue\r\n\r\n";
-        for (unsigned changes = dice() % 8; changes > 0; changes--)
+        for (auto changes = dice() % 8; changes > 0; changes--)
             request[dice() % request.size()] = static_cast<char>(dice());
         request.resize(dice() % request.size() + 1);
         UniqueFd socket = dial(node.client, IPPROTO_TCP, web.at());
