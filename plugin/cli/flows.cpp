@@ -169,6 +169,7 @@ void add_flows_command(CLI::App& app, const Environment& environment)
     command
         ->add_option("--limit", options->limit,
                      "at most so many, those seen last; 0 for all (default: 100 in a terminal's table, else all)")
+        ->check(CLI::NonNegativeNumber)
         ->option_text("N");
     add_view_options(*command, *options);
     command->callback([options, &environment] { print_flows(*options, environment); });

@@ -177,6 +177,7 @@ void add_trace_command(CLI::App& app, const Environment& environment)
     CLI::App* const command = app.add_subcommand("trace", description)->footer(sections);
     const auto options = std::make_shared<TraceOptions>();
     command->add_option("--since", options->since, "begin after the event of that number, as JSON names it")
+        ->check(CLI::NonNegativeNumber)
         ->option_text("N");
     command->add_flag_callback(
         "--no-follow", [options] { options->follow = false; }, "print what is kept, and end");

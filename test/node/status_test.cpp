@@ -2,13 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `sallyport status`, for people and as JSON.
+#include "sallyport/cli/text.hpp"
 #include "support/node.hpp"
 #include "support/require_ok.hpp"
+#include "support/tool.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <sstream>
 
 using namespace sallyport::test;
 
@@ -36,7 +41,8 @@ TEST_CASE("status of a node without gateways", "[status]")
     const Node node;
     const Output table = node.tool({"status"});
     CHECK(table.status == 0);
-    CHECK(table.out == "No pod holds a port of this node.\n");
+    CHECK(table.out.starts_with("No pod holds a port of this node.\n"));
+    CHECK(table.out.find("sallyport.dev/expose") != std::string::npos);
     CHECK(node.status().at("nodePorts") == Json::array());
     CHECK(node.footprint() == nothing);
 }
@@ -131,12 +137,94 @@ TEST_CASE("the table has a line for each pod of each node port", "[status]")
     const Output table = node.tool({"status"});
     INFO(table.out << table.err);
     REQUIRE(table.status == 0);
-    CHECK(table.out.find("0.0.0.0:80/tcp") != std::string::npos);
-    CHECK(table.out.find("[::]:80/tcp") != std::string::npos);
+    CHECK(table.out.find("\n80/tcp ") != std::string::npos);  // IPv4 and IPv6 alike
     CHECK(table.out.find("gateways/apisix-1") != std::string::npos);
     CHECK(table.out.find("gateways/apisix-2") != std::string::npos);
     CHECK(table.out.find(gateway.v4 + ":9080") != std::string::npos);
     CHECK(table.out.find('\x1b') == std::string::npos);  // no colours where no terminal reads
+}
+
+TEST_CASE("a port whose families differ has a line for each", "[status]")
+{
+    Node node;
+    Pod gateway(node, {.name = "apisix-1", .expose = "80:9080"});
+    require_ok(gateway.add());
+    TcpServer server(gateway.netns, "gateway", {"0.0.0.0", 9080});
+    const Output table = node.tool({"status"});
+    INFO(table.out << table.err);
+    CHECK(table.out.find("0.0.0.0:80/tcp") != std::string::npos);
+    CHECK(table.out.find("[::]:80/tcp") != std::string::npos);
+    CHECK(table.out.find("nothing listens on [" + gateway.v6 + "]:9080/tcp") != std::string::npos);
+}
+
+TEST_CASE("status --watch goes on until it is stopped, over the state's end", "[status]")
+{
+    Node node;
+    Follower watch(node, "status --watch 0.2");
+    CHECK(watch.prints("No pod holds a port"));
+    {
+        Pod gateway(node, {.name = "apisix-1", .expose = "80:9080"});
+        require_ok(gateway.add());
+        CHECK(watch.prints("gateways/apisix-1", 2));
+        require_ok(gateway.del());
+    }
+    const std::size_t before = watch.count("No pod holds a port");
+    CHECK(watch.prints("No pod holds a port", before + 1));
+    const Output end = watch.stop(SIGTERM);
+    CHECK(end.status == 0);
+    CHECK(end.err.empty());
+    CHECK(watch.count("\x1b") == 0);
+}
+
+TEST_CASE("status --watch --json prints an object a line, with rates", "[status]")
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080"});
+    require_ok(gateway.add());
+    TcpServer server(gateway.netns, "gateway", {"::", 9080});
+    Follower watch(node, "status --watch 0.5 --json");
+    REQUIRE(watch.prints("nodePorts"));
+    const auto end = std::chrono::steady_clock::now() + patience;
+    std::string rates;
+    while (rates.empty() && std::chrono::steady_clock::now() < end) {
+        CHECK(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
+        std::istringstream in(watch.text());
+        for (std::string line; std::getline(in, line) && !in.eof();)
+            if (node_port(Json::parse(line), "0.0.0.0", 80, "tcp").at("rates").at("connectionsPerSecond") > 0)
+                rates = line;
+    }
+    CHECK_FALSE(rates.empty());
+    CHECK(watch.stop(SIGINT).status == 0);
+}
+
+TEST_CASE("on a terminal, status has colours and fits, and --watch gives the screen back", "[status]")
+{
+    Node node;
+    Pod gateway(node, {.name = "a-gateway-with-quite-a-long-name-7d9c8b6f5-x2x4z", .expose = "80:9080"});
+    require_ok(gateway.add());
+    TcpServer server(gateway.netns, "gateway", {"::", 9080});
+    const auto on_terminal = [&](const std::string& words, const std::string& before = "") {
+        const std::string command =
+            "stty cols 80 rows 24; export TERM=xterm LANG=C.UTF-8; " + before + tool_command(node, words);
+        return execute({.argv = {"script", "-qec", command, "/dev/null"}, .netns = &node.host});
+    };
+    const Output once = on_terminal("status");
+    INFO(once.out << once.err);
+    CHECK(once.status == 0);
+    CHECK(once.out.find("\x1b[32myes\x1b[0m") != std::string::npos);
+    CHECK(once.out.find("└ ") != std::string::npos);  // the reason, below its row
+    std::istringstream plain(on_terminal("status --color never").out);
+    for (std::string line; std::getline(plain, line);) {
+        line.erase(line.find_last_not_of("\r\n") + 1);
+        CAPTURE(line);
+        CHECK(line.find('\x1b') == std::string::npos);
+        CHECK(sallyport::display_width(line) <= 80);
+    }
+
+    const Output watch = on_terminal("status --watch 0.2", "timeout --foreground --preserve-status -s INT 2 ");
+    CHECK(watch.status == 0);
+    CHECK(watch.out.starts_with("\x1b[?1049h"));
+    CHECK(watch.out.ends_with("\x1b[?1049l"));
 }
 
 TEST_CASE("the tool's other words", "[status]")

@@ -1,0 +1,345 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sallyport doctor` on a healthy node, and on nodes with one thing wrong each: is it found, and is there advice?
+#include "sallyport/abi.h"
+#include "sallyport/os/unique_fd.hpp"
+#include "support/chain.hpp"
+#include "support/node.hpp"
+#include "support/require_ok.hpp"
+#include "support/traffic.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <catch2/catch_test_macros.hpp>
+#include <linux/if_link.h>
+#include <net/if.h>
+
+#include <fstream>
+#include <optional>
+#include <system_error>
+
+using namespace sallyport::test;
+using sallyport::UniqueFd;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A node whose runtime is configured: a list with us in it, and our binary.
+struct Clinic : Node
+{
+    Clinic()
+    {
+        fs::create_directories(conf_dir());
+        fs::create_directories(bin_dir());
+        fs::copy_file(sallyport_binary(), bin_dir() / "sallyport");
+        write_list({{{"type", "ptp"}}, plugin});
+    }
+
+    fs::path conf_dir() const { return directory() / "net.d"; }
+    fs::path bin_dir() const { return directory() / "bin"; }
+
+    void write_list(const Json& plugins, const std::string& file = "05-pods.conflist") const
+    {
+        Json network = list();
+        network["plugins"] = plugins;
+        std::ofstream(conf_dir() / file) << network.dump(2);
+    }
+
+    Output doctor(const std::vector<std::string>& more = {}) const
+    {
+        std::vector<std::string> words{"doctor",
+                                       "--cni-conf-dir",
+                                       conf_dir().string(),
+                                       "--cni-bin-dir",
+                                       bin_dir().string(),
+                                       "--config",
+                                       (directory() / "none").string()};
+        words.insert(words.end(), more.begin(), more.end());
+        return tool(words);
+    }
+
+    /// The findings of one check that aren't in order; fails the test where a level is another one.
+    Json finding(const std::string& check, const std::string& level) const
+    {
+        const Output output = doctor({"--json"});
+        INFO(output.out << output.err);
+        const Json report = Json::parse(output.out);
+        CHECK(output.status == (report.at("failures") > 0 ? 1 : 0));
+        for (const Json& each : report.at("findings"))
+            if (each.at("check") == check && each.at("level") == level)
+                return each;
+        FAIL("no finding " << check << " of level " << level);
+        return {};
+    }
+
+    bool finds(const std::string& check, const std::string& level, const std::string& what, const std::string& advice)
+    {
+        const Json found = finding(check, level);
+        INFO(found.dump(2));
+        CHECK(found.at("what").get<std::string>().find(what) != std::string::npos);
+        CHECK(found.at("advice").get<std::string>().find(advice) != std::string::npos);
+        return true;
+    }
+};
+
+/// A gateway that listens on port 9080.
+struct Gateway
+{
+    explicit Gateway(Node& node, const std::string& expose = "80:9080")
+        : pod(node, {.name = "gateway", .expose = expose}),
+          server((require_ok(pod.add()), pod.netns), "gateway", {"::", 9080})
+    {}
+
+    Pod pod;
+    TcpServer server;
+};
+
+void change_abi(const Node& node)
+{
+    const UniqueFd table(bpf_obj_get((node.bpffs() / "sallyport/maps/meta").c_str()));
+    const std::uint32_t key = 0;
+    sallyport::abi::meta meta{};
+    REQUIRE(bpf_map_lookup_elem(table.get(), &key, &meta) == 0);
+    meta.abi++;
+    REQUIRE(bpf_map_update_elem(table.get(), &key, &meta, BPF_ANY) == 0);
+}
+
+/// An XDP program that lets everything through, until this object is gone.
+class XdpProgram
+{
+public:
+    XdpProgram(const Namespace& netns, const std::string& device) : netns_(netns)
+    {
+        const bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS},
+                                 {.code = BPF_JMP | BPF_EXIT}};
+        program_ = UniqueFd(bpf_prog_load(BPF_PROG_TYPE_XDP, "cil_xdp_entry", "GPL", code, 2, nullptr));
+        ifindex_ = netns.run([&] { return static_cast<int>(if_nametoindex(device.c_str())); });
+        attach(program_.get());
+    }
+    XdpProgram(const XdpProgram&) = delete;
+    XdpProgram& operator=(const XdpProgram&) = delete;
+    ~XdpProgram() { attach(-1); }
+
+private:
+    void attach(int program) const
+    {
+        const int error = netns_.run([&] { return bpf_xdp_attach(ifindex_, program, XDP_FLAGS_SKB_MODE, nullptr); });
+        CHECK(error == 0);
+    }
+
+    const Namespace& netns_;
+    UniqueFd program_;
+    int ifindex_ = 0;
+};
+
+/// Cilium's table of services, with one: TCP port 80 of the node's address.
+void pretend_cilium_service(const Node& node)
+{
+    struct
+    {
+        std::uint8_t address[4] = {192, 168, 100, 1};
+        std::uint16_t port = htons(80);
+        std::uint16_t slot = 0;
+        std::uint8_t protocol = IPPROTO_TCP;
+        std::uint8_t scope = 0;
+        std::uint8_t padding[2] = {};
+    } key;
+    static_assert(sizeof key == 12);
+    const UniqueFd table(bpf_map_create(BPF_MAP_TYPE_HASH, "cilium_lb4_serv", sizeof key, 12, 16, nullptr));
+    const std::uint8_t value[12] = {};
+    REQUIRE(bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0);
+    key.slot = htons(1);
+    key.port = htons(443);  // a backend's slot is no frontend
+    REQUIRE(bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0);
+    fs::create_directories(node.bpffs() / "tc/globals");
+    REQUIRE(bpf_obj_pin(table.get(), (node.bpffs() / "tc/globals/cilium_lb4_services_v2").c_str()) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a healthy node is in order, before and after its first gateway", "[doctor]")
+{
+    Clinic node;
+    CHECK(node.doctor().status == 0);
+    CHECK(node.footprint() == nothing);
+    const Gateway gateway(node);
+    const Output output = node.doctor();
+    INFO(output.out << output.err);
+    CHECK(output.status == 0);
+    CHECK(output.err.empty());
+    CHECK(output.out.find("FAIL") == std::string::npos);
+    CHECK(output.out.find("0 failures") != std::string::npos);
+    CHECK(output.out.find("somebody listens behind each node port") != std::string::npos);
+    CHECK(output.out.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("the doctor reads the runtime's configuration", "[doctor]")
+{
+    Clinic node;
+    SECTION("without us")
+    {
+        node.write_list({{{"type", "ptp"}}});
+        CHECK(node.finds("present", "failure", "05-pods.conflist", "sallyport install"));
+    }
+    SECTION("moved away by Cilium")
+    {
+        node.write_list({{{"type", "cilium-cni"}}});
+        node.write_list({{{"type", "ptp"}}, node.plugin}, "10-pods.conflist.cilium_bak");
+        CHECK(node.finds("present", "failure", "cilium_bak", "cni.exclusive=false"));
+    }
+    SECTION("as a drop-in")
+    {
+        node.write_list({{{"type", "cilium-cni"}}});
+        fs::create_directories(node.conf_dir() / node.network);
+        std::ofstream(node.conf_dir() / node.network / "10-sallyport.conf") << node.plugin.dump();
+        CHECK(node.finds("drop-in", "note", "containerd reads", "--chain conflist"));
+        CHECK(node.doctor().status == 0);
+    }
+    SECTION("refused")
+    {
+        node.plugin["devices"] = 5;
+        node.write_list({{{"type", "ptp"}}, node.plugin});
+        CHECK(node.finds("config", "failure", "/devices", "correct it"));
+    }
+    SECTION("nobody may expose anything")
+    {
+        node.plugin.erase("gateways");
+        node.write_list({{{"type", "ptp"}}, node.plugin});
+        CHECK(node.finds("gateways", "warning", "no pod may expose", "05-pods.conflist"));
+    }
+    SECTION("half-written")
+    {
+        std::ofstream(node.conf_dir() / "00-half.conflist") << R"({"name": "pods", "plug)";
+        CHECK(node.finds("active", "failure", "00-half.conflist", "remove it"));
+    }
+}
+
+TEST_CASE("the doctor looks for the binary", "[doctor]")
+{
+    Clinic node;
+    SECTION("missing")
+    {
+        fs::remove(node.bin_dir() / "sallyport");
+        CHECK(node.finds("binary", "failure", "isn't there", "sallyport install"));
+    }
+    SECTION("not executable")
+    {
+        fs::permissions(node.bin_dir() / "sallyport", fs::perms::owner_read);
+        CHECK(node.finds("binary", "failure", "isn't executable", "chmod"));
+    }
+    SECTION("another build")
+    {
+        std::ofstream(node.bin_dir() / "sallyport", std::ios::app) << "x";
+        CHECK(node.finds("binary", "warning", "another build", "version"));
+    }
+}
+
+TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
+{
+    Clinic node;
+    node.plugin["gateways"]["ports"] = {80, 443, 30080, 40080};
+    SECTION("Kubernetes' range")
+    {
+        const Gateway gateway(node, "30080:9080");
+        CHECK(node.finds("node-port-range", "warning", "30080/tcp", "below 30000"));
+    }
+    SECTION("above it")
+    {
+        const Gateway gateway(node, "40080:9080");
+        CHECK(node.finds("high-port", "note", "40080/tcp", "below 30000"));
+    }
+    SECTION("a service of Cilium")
+    {
+        pretend_cilium_service(node);
+        const Gateway gateway(node, "80:9080, 443:9080");
+        CHECK(node.finds("cilium-service", "warning", "80/tcp", "service list"));
+        CHECK(node.finding("cilium-service", "warning").at("what").get<std::string>().find("443") == std::string::npos);
+    }
+    SECTION("nobody listens")
+    {
+        const Gateway gateway(node, "80:9081");
+        CHECK(node.finds("listener", "warning", "80/tcp", "sallyport status"));
+    }
+    SECTION("XDP")
+    {
+        const Gateway gateway(node);
+        const XdpProgram xdp(node.host, "eth0");
+        CHECK(node.finds("xdp", "warning", "eth0 (cil_xdp_entry)", "loadBalancer.acceleration"));
+    }
+}
+
+TEST_CASE("the doctor compares what is in the kernel with the node", "[doctor]")
+{
+    Clinic node;
+    std::optional<Gateway> gateway(node);
+    SECTION("programs of another build")
+    {
+        node.pretend_another_build();
+        CHECK(node.finds("build", "warning", "another build", "ADD"));
+    }
+    SECTION("another ABI")
+    {
+        change_abi(node);
+        CHECK(node.finds("abi", "failure", "ABI", "drain"));
+        for (const char* command : {"status", "flows", "trace"}) {
+            const Output output = node.tool({command});
+            CHECK(output.status == 1);
+            CHECK(output.err.starts_with("sallyport: "));
+            CHECK(output.err.find("ABI") != std::string::npos);
+        }
+    }
+    SECTION("somebody before us")
+    {
+        const Intruder intruder(node.host, "eth0", true);
+        CHECK(node.finds("hooks", "failure", "intruder", "repairs"));
+    }
+    SECTION("an address that came")
+    {
+        node.host.ip("addr add 192.168.100.77/24 dev eth0\n");
+        CHECK(node.finds("addresses", "failure", "192.168.100.77", "follows addresses"));
+    }
+    SECTION("an address that went")
+    {
+        node.host.ip("addr del " + node_v4 + "/24 dev eth0\n");
+        CHECK(node.finds("addresses", "warning", node_v4, "follows addresses"));
+    }
+    SECTION("a pod that vanished")
+    {
+        gateway->pod.netns.remove();
+        CHECK(node.finds("vanished", "warning", "gateways/gateway", "removes"));
+    }
+    SECTION("a table that was lost")
+    {
+        fs::remove(node.bpffs() / "sallyport/maps/clashes");
+        CHECK(node.finds("state", "warning", "complete", "ADD"));
+    }
+    SECTION("no forwarding")
+    {
+        node.host.set_sysctl("net/ipv4/ip_forward", "0");
+        CHECK(node.finds("forwarding", "failure", "ip_forward", "sysctl"));
+    }
+    gateway.reset();
+}
+
+TEST_CASE("who isn't root is told so, and nothing worse happens", "[doctor]")
+{
+    Clinic node;
+    const Gateway gateway(node);
+    const auto as_nobody = [&](std::vector<std::string> words) {
+        words.insert(words.begin(),
+                     {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sallyport_binary()});
+        words.insert(words.end(), {"--bpffs", node.bpffs().string()});
+        return execute({.argv = words, .netns = &node.host});
+    };
+    const Output doctor = as_nobody({"doctor", "--cni-conf-dir", node.conf_dir().string()});
+    INFO(doctor.out << doctor.err);
+    CHECK(doctor.status == 1);
+    CHECK(doctor.out.find("run it as root") != std::string::npos);
+    for (const char* command : {"status", "flows", "trace"}) {
+        const Output output = as_nobody({command});
+        CAPTURE(command, output.out, output.err);
+        CHECK(output.status == 1);
+        CHECK(output.err.starts_with("sallyport: "));
+    }
+}

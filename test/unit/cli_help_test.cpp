@@ -1,0 +1,131 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The manual: complete for each command, and as wide as a terminal.
+#include "sallyport/cli.hpp"
+
+#include "sallyport/cli/text.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <sstream>
+
+using namespace sallyport;
+
+namespace {
+
+struct Answer
+{
+    int status = 0;
+    std::string out;
+    std::string err;
+};
+
+Answer ask(const std::vector<std::string>& words)
+{
+    std::istringstream in;
+    std::ostringstream out;
+    std::ostringstream err;
+    const int status = run_tool({words, [](const std::string&) { return std::nullopt; }, in, out, err, false});
+    return {status, out.str(), err.str()};
+}
+
+std::vector<std::string> lines_of(const std::string& text)
+{
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+/// The lines of one section, without its title.
+std::vector<std::string> section(const std::string& manual, const std::string& title)
+{
+    std::vector<std::string> lines;
+    bool inside = false;
+    for (const std::string& line : lines_of(manual)) {
+        if (!line.empty() && line[0] != ' ')
+            inside = line == title;
+        else if (inside && !line.empty())
+            lines.push_back(line);
+    }
+    return lines;
+}
+
+std::vector<std::string> commands()
+{
+    std::vector<std::string> names;
+    for (const std::string& line : section(ask({"--help"}).out, "COMMANDS"))
+        if (line[2] != ' ')
+            names.push_back(line.substr(2, line.find(' ', 2) - 2));
+    return names;
+}
+
+}  // namespace
+
+TEST_CASE("the tool's manual names all commands", "[cli]")
+{
+    const std::vector<std::string> names = commands();
+    for (const char* name : {"status", "flows", "trace", "doctor", "version", "help"}) {
+        CAPTURE(name);
+        CHECK(std::count(names.begin(), names.end(), name) == 1);
+    }
+}
+
+TEST_CASE("each command has a complete manual, 80 columns wide", "[cli]")
+{
+    for (const std::string& name : commands()) {
+        const Answer answer = ask({name, "--help"});
+        CAPTURE(name, answer.out);
+        CHECK(answer.status == 0);
+        CHECK(answer.err.empty());
+        for (const char* title : {"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES"}) {
+            CAPTURE(title);
+            CHECK_FALSE(section(answer.out, title).empty());
+        }
+        for (const std::string& line : lines_of(answer.out)) {
+            CAPTURE(line);
+            CHECK(display_width(line) <= 80);
+            CHECK((line.empty() || line.back() != ' '));
+        }
+        CHECK(ask({"help", name}).out == answer.out);
+    }
+}
+
+TEST_CASE("each option of each command is described", "[cli]")
+{
+    for (const std::string& name : commands())
+        for (const std::string& line : section(ask({name, "--help"}).out, "OPTIONS")) {
+            CAPTURE(name, line);
+            CHECK((line.starts_with("   ") || line.find("  ", 3) != std::string::npos));
+        }
+}
+
+TEST_CASE("what isn't a command is answered with those that are", "[cli]")
+{
+    const Answer close = ask({"statsu"});
+    CHECK(close.status == 2);
+    CHECK(close.err == "sallyport: there is no command \"statsu\"; did you mean \"status\"?\n");
+    const Answer far = ask({"frobnicate"});
+    CHECK(far.status == 2);
+    CHECK(far.err.find("status, flows") != std::string::npos);
+    CHECK(ask({"help", "frobnicate"}).status == 2);
+    CHECK(ask({}).status == 2);
+}
+
+TEST_CASE("wrong arguments are refused in one line that begins with our name", "[cli]")
+{
+    using Words = std::vector<std::string>;
+    for (const Words& words :
+         {Words{"status", "--watch", "never"}, Words{"status", "--watch", "0"}, Words{"status", "--color", "red"},
+          Words{"flows", "--port", "http"}, Words{"flows", "--port", "80/sctp"}, Words{"flows", "--limit", "-1"},
+          Words{"trace", "--since", "yesterday"}, Words{"doctor", "--frob"}, Words{"--frob"}}) {
+        const Answer answer = ask(words);
+        CAPTURE(words, answer.err);
+        CHECK(answer.status == 2);
+        CHECK(answer.out.empty());
+        CHECK(answer.err.starts_with("sallyport: "));
+        CHECK(std::count(answer.err.begin(), answer.err.end(), '\n') == 1);
+    }
+}
