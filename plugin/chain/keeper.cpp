@@ -194,8 +194,12 @@ void ChainKeeper::State::keep_drop_in(const ActiveNetwork& active, ChainReport& 
     }
     // Of two entries the runtime would call both: the new one first, then the old one goes.
     bool removed = remove_drop_ins_but(seen_now.file);
-    if (find_entry(active.content->text) && (removed |= take_out_of_list(*active.content), pending))
-        seen_now.problem = active.content->path.string() + " still has our entry beside the drop-in; trying again";
+    if (find_entry(active.content->text)) {
+        pending = !take_out_of_list(*active.content);
+        removed |= !pending;
+        if (pending)
+            seen_now.problem = active.content->path.string() + " still has our entry beside the drop-in; trying again";
+    }
     if (removed)
         wake_runtime(directory);
 }
@@ -212,8 +216,7 @@ void ChainKeeper::State::put_drop_in(const std::filesystem::path& target)
 bool ChainKeeper::State::take_out_of_list(const FileContent& content)
 {
     const auto lock = try_lock_directory(directory);
-    pending = !lock || !replace_content(content, without_entry(content.text));
-    return !pending;
+    return lock && replace_content(content, without_entry(content.text));
 }
 
 bool ChainKeeper::State::remove_drop_ins_but(const std::filesystem::path& kept)
