@@ -211,6 +211,8 @@ void Agent::look_for_others()
     if (!in_charge_) {
         loop_.forget(installation_.watch_fd());
         installation_.rest();
+        for (const Task* task : tasks_)
+            condition_.set_problem(task->name(), "");  // somebody else's now
     }
     condition_.set_note("another agent",
                         in_charge_ ? "" : "another agent has begun on this node: it is in charge, this one looks on");

@@ -79,6 +79,13 @@ void ConfigVolume::rewrite(const std::string& text) const
     std::ofstream(file()) << text;
 }
 
+std::string in_words(const Cost& before, const Cost& after, std::chrono::milliseconds between)
+{
+    return "CPU " + std::to_string((after.cpu - before.cpu).count()) + " ms in " + std::to_string(between.count()) +
+           " ms, resident " + std::to_string(after.resident_kib) + " KiB, " + std::to_string(after.descriptors) +
+           " descriptors";
+}
+
 std::filesystem::path cni_bin_dir(const Node& node)
 {
     return node.directory() / "cni-bin";

@@ -48,6 +48,9 @@ struct Cost
     std::size_t descriptors = 0;
 };
 
+/// "CPU 10 ms in 5000 ms, resident 3720 KiB, 10 descriptors"
+std::string in_words(const Cost& before, const Cost& after, std::chrono::milliseconds between);
+
 /// Where agents of that node put the plugin, and where they look for networks.
 std::filesystem::path cni_bin_dir(const Node& node);
 std::filesystem::path cni_conf_dir(const Node& node);
