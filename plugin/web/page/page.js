@@ -33,7 +33,7 @@ const bracketed = (address) => (address.includes(":") ? `[${address}]` : address
 const podName = (pod) => (pod.namespace ? `${pod.namespace}/${pod.pod}` : pod.pod);
 const sum = (items, value) => items.reduce((total, item) => total + value(item), 0);
 const distinct = (items) => [...new Set(items)];
-const times = (number) => (number === 0 ? "never" : count(number, "time", "times"));
+const times = (number) => count(number, "time", "times");
 
 /* IPv4 first, as people know it. */
 const byFamily = (a, b) => a.includes(":") - b.includes(":") || (a < b ? -1 : 1);
@@ -361,8 +361,8 @@ function showNode(status) {
     ["Answers on", ownAddresses(status.addresses), false],
     ["Dropped", dropped === 0 ? "no packet" : drops.filter(([, packets]) => packets > 0)
       .map(([reason, packets]) => `${count(packets, "packet", "packets")}: ${reason.replaceAll("_", " ")}`).join(", "), dropped > 0],
-    ["Undone", status.agent.conflicts === 0 ? "nothing, by nobody" : `by others, ${times(status.agent.conflicts)}`, false],
-    ["Attached again", times(status.agent.reattached), false],
+    ["Conflicts", status.agent.conflicts === 0 ? "none" : `undone by others ${times(status.agent.conflicts)}`, false],
+    ["Repairs", status.agent.reattached === 0 ? "none" : `attached again ${times(status.agent.reattached)}`, false],
   ];
   sync(byId("facts"), facts, ([name]) => name, ([name]) => make("div", {}, make("dt", {}, name), make("dd")),
     (element, [, value, bad]) => {
