@@ -218,7 +218,7 @@ function updatePod(row, pod) {
     attribute(element, "title", on ? `listens on ${address}` : `nothing listens on ${address}`);
   });
   attribute(takes.children[0], "class", pod.takesNew ? "takes on" : "takes");
-  text(takes.children[0], pod.takesNew ? "takes new ones" : "takes none");
+  text(takes.children[0], pod.takesNew ? "takes them" : "takes none");
   text(takes.children[1], pod.why);
   text(flows, whole.format(pod.flows));
 }
