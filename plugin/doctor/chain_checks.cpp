@@ -91,7 +91,9 @@ void check_drop_ins(const ChainFacts& chain, Findings& findings)
 
 void check_presence(const ChainFacts& chain, Findings& findings)
 {
-    const bool there = !chain.active->entries.empty() || !chain.drop_ins.empty();
+    const bool there = !chain.active->entries.empty() ||
+                       std::any_of(chain.drop_ins.begin(), chain.drop_ins.end(),
+                                   [](const NetworkFile& drop_in) { return !drop_in.entries.empty(); });
     if (!there && !chain.moved.empty())
         findings.failure("present", "Cilium has moved sallyport's list away: " + chain.moved[0].string(),
                          "set cni.exclusive=false in Cilium's Helm values, or keep to the drop-in or cni.configMap "

@@ -2,25 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `sallyport doctor` on a healthy node, and on nodes with one thing wrong each: is it found, and is there advice?
-#include "sallyport/abi.h"
-#include "sallyport/os/unique_fd.hpp"
 #include "support/chain.hpp"
 #include "support/node.hpp"
 #include "support/require_ok.hpp"
 #include "support/traffic.hpp"
+#include "support/traps.hpp"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <catch2/catch_test_macros.hpp>
-#include <linux/if_link.h>
-#include <net/if.h>
 
 #include <fstream>
 #include <optional>
-#include <system_error>
 
 using namespace sallyport::test;
-using sallyport::UniqueFd;
 namespace fs = std::filesystem;
 
 namespace {
@@ -94,67 +87,6 @@ struct Gateway
     Pod pod;
     TcpServer server;
 };
-
-void change_abi(const Node& node)
-{
-    const UniqueFd table(bpf_obj_get((node.bpffs() / "sallyport/maps/meta").c_str()));
-    const std::uint32_t key = 0;
-    sallyport::abi::meta meta{};
-    REQUIRE(bpf_map_lookup_elem(table.get(), &key, &meta) == 0);
-    meta.abi++;
-    REQUIRE(bpf_map_update_elem(table.get(), &key, &meta, BPF_ANY) == 0);
-}
-
-/// An XDP program that lets everything through, until this object is gone.
-class XdpProgram
-{
-public:
-    XdpProgram(const Namespace& netns, const std::string& device) : netns_(netns)
-    {
-        const bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS},
-                                 {.code = BPF_JMP | BPF_EXIT}};
-        program_ = UniqueFd(bpf_prog_load(BPF_PROG_TYPE_XDP, "cil_xdp_entry", "GPL", code, 2, nullptr));
-        ifindex_ = netns.run([&] { return static_cast<int>(if_nametoindex(device.c_str())); });
-        attach(program_.get());
-    }
-    XdpProgram(const XdpProgram&) = delete;
-    XdpProgram& operator=(const XdpProgram&) = delete;
-    ~XdpProgram() { attach(-1); }
-
-private:
-    void attach(int program) const
-    {
-        const int error = netns_.run([&] { return bpf_xdp_attach(ifindex_, program, XDP_FLAGS_SKB_MODE, nullptr); });
-        CHECK(error == 0);
-    }
-
-    const Namespace& netns_;
-    UniqueFd program_;
-    int ifindex_ = 0;
-};
-
-/// Cilium's table of services, with one: TCP port 80 of the node's address.
-void pretend_cilium_service(const Node& node)
-{
-    struct
-    {
-        std::uint8_t address[4] = {192, 168, 100, 1};
-        std::uint16_t port = htons(80);
-        std::uint16_t slot = 0;
-        std::uint8_t protocol = IPPROTO_TCP;
-        std::uint8_t scope = 0;
-        std::uint8_t padding[2] = {};
-    } key;
-    static_assert(sizeof key == 12);
-    const UniqueFd table(bpf_map_create(BPF_MAP_TYPE_HASH, "cilium_lb4_serv", sizeof key, 12, 16, nullptr));
-    const std::uint8_t value[12] = {};
-    REQUIRE(bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0);
-    key.slot = htons(1);
-    key.port = htons(443);  // a backend's slot is no frontend
-    REQUIRE(bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0);
-    fs::create_directories(node.bpffs() / "tc/globals");
-    REQUIRE(bpf_obj_pin(table.get(), (node.bpffs() / "tc/globals/cilium_lb4_services_v2").c_str()) == 0);
-}
 
 }  // namespace
 
@@ -251,7 +183,7 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
     }
     SECTION("a service of Cilium")
     {
-        pretend_cilium_service(node);
+        const CiliumServices services(node.bpffs(), {192, 168, 100, 1}, 80);
         const Gateway gateway(node, "80:9080, 443:9080");
         CHECK(node.finds("cilium-service", "warning", "80/tcp", "service list"));
         CHECK(node.finding("cilium-service", "warning").at("what").get<std::string>().find("443") == std::string::npos);
@@ -280,7 +212,7 @@ TEST_CASE("the doctor compares what is in the kernel with the node", "[doctor]")
     }
     SECTION("another ABI")
     {
-        change_abi(node);
+        raise_abi(node.bpffs());
         CHECK(node.finds("abi", "failure", "ABI", "drain"));
         for (const char* command : {"status", "flows", "trace"}) {
             const Output output = node.tool({command});

@@ -84,7 +84,7 @@ TEST_CASE("the status of a node, in a pipe", "[cli]")
     report.drops = {{"clash", 2}, {"rewrite_failed", 0}};
     report.node_ports[0].traffic.handovers = 3;
     CHECK(render_status(report, {}) ==
-          "NODE PORT  POD              BACKEND                      LISTENS  TAKES NEW  WHY                    "
+          "NODE PORT  POD              BACKEND                         LISTENS  TAKES NEW  WHY                    "
           "FLOWS  NEW/S        IN       OUT  TOTAL  SHARE\n"
           "80/tcp     apisix/apisix-2  10.0.0.2:9080 [fd00::2]:9080  3 min 5 s  yes        youngest that listens  "
           "    4     20  2.0 kB/s  4.0 kB/s     80  newest\n"

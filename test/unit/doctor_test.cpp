@@ -6,53 +6,15 @@
 
 #include "sallyport/abi.h"
 #include "sallyport/cli/doctor_view.hpp"
+#include "support/findings.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
-#include <algorithm>
-
 using namespace sallyport;
+using namespace sallyport::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// The level of one check; "-" where it wasn't reported.
-std::string level_of(const std::vector<Finding>& findings, const std::string& check)
-{
-    const auto found =
-        std::find_if(findings.begin(), findings.end(), [&](const Finding& finding) { return finding.check == check; });
-    return found == findings.end() ? "-" : std::string(name(found->level));
-}
-
-std::string advice_of(const std::vector<Finding>& findings, const std::string& check)
-{
-    const auto found =
-        std::find_if(findings.begin(), findings.end(), [&](const Finding& finding) { return finding.check == check; });
-    return found == findings.end() ? "-" : found->advice;
-}
-
-const std::string entry =
-    R"({"type":"sallyport","capabilities":{"io.kubernetes.cri.pod-annotations":true},"gateways":{"namespaces":["apisix"]}})";
-
-std::string list_with(const std::string& plugins, const std::string& version = "0.3.1")
-{
-    return R"({"cniVersion":")" + version + R"(","name":"cilium","plugins":[)" + plugins + "]}";
-}
-
-const std::string cilium_cni = R"({"type":"cilium-cni"})";
-
-NetworkFile list_file(const std::string& text)
-{
-    return read_network_file("/etc/cni/net.d/05-cilium.conflist", text, false);
-}
-
-ChainFacts healthy_chain()
-{
-    ChainFacts chain;
-    chain.directory = "/etc/cni/net.d";
-    chain.active = list_file(list_with(cilium_cni + "," + entry));
-    return chain;
-}
 
 HostFacts healthy_host()
 {
@@ -90,23 +52,6 @@ NetworkFacts with_cilium()
 }
 
 }  // namespace
-
-TEST_CASE("a list is read as a runtime reads it", "[doctor]")
-{
-    const NetworkFile file = list_file(list_with(cilium_cni + "," + entry));
-    CHECK(file.problem.empty());
-    CHECK(file.network == "cilium");
-    CHECK(file.cni_version == "0.3.1");
-    CHECK(file.types == std::vector<std::string>{"cilium-cni", "sallyport"});
-    REQUIRE(file.entries.size() == 1);
-    CHECK(parse_entry(file.entries[0]).gateways.namespaces == std::vector<std::string>{"apisix"});
-
-    CHECK_FALSE(list_file("{").problem.empty());
-    CHECK_FALSE(list_file(R"({"type":"bridge"})").problem.empty());
-    CHECK_FALSE(list_file(R"({"plugins":[]})").problem.empty());
-    CHECK_FALSE(list_file(R"({"plugins":{"type":"sallyport"}})").problem.empty());
-    CHECK_FALSE(list_file(R"({"plugins":["sallyport"]})").problem.empty());
-}
 
 TEST_CASE("a healthy host", "[doctor]")
 {
@@ -165,107 +110,6 @@ TEST_CASE("what is wrong with a host", "[doctor]")
         fast.fast_path = true;
         CHECK(level_of(check_host(host, fast, false), "forwarding") == "ok");
     }
-}
-
-TEST_CASE("a healthy chain", "[doctor]")
-{
-    for (const Finding& finding : check_chain(healthy_chain())) {
-        CAPTURE(finding.what);
-        CHECK(finding.level == Level::fine);
-    }
-}
-
-TEST_CASE("what is wrong with a chain", "[doctor]")
-{
-    ChainFacts chain = healthy_chain();
-    const auto level = [&](const std::string& check) { return level_of(check_chain(chain), check); };
-    const auto use = [&](const std::string& text) { chain.active = list_file(text); };
-    SECTION("no network at all")
-    {
-        chain.active.reset();
-        CHECK(level("active") == "failure");
-    }
-    SECTION("a broken first file")
-    {
-        use("{");
-        CHECK(level("active") == "failure");
-        CHECK(level("present") == "-");
-    }
-    SECTION("not in it")
-    {
-        use(list_with(cilium_cni));
-        CHECK(level("present") == "failure");
-        CHECK(advice_of(check_chain(chain), "present").find("sallyport install") != std::string::npos);
-        chain.shadowed = {list_file(list_with(cilium_cni + "," + entry))};
-        CHECK(check_chain(chain).back().what.find("stands only in") != std::string::npos);
-        chain.moved = {"/etc/cni/net.d/10-x.conflist.cilium_bak"};
-        CHECK(advice_of(check_chain(chain), "present").find("cni.exclusive=false") != std::string::npos);
-    }
-    SECTION("moved away, but there all the same")
-    {
-        chain.moved = {"/etc/cni/net.d/10-x.conflist.cilium_bak"};
-        CHECK(level("exclusive") == "warning");
-    }
-    SECTION("before the primary")
-    {
-        use(list_with(entry + "," + cilium_cni));
-        CHECK(level("order") == "failure");
-    }
-    SECTION("twice")
-    {
-        use(list_with(cilium_cni + "," + entry + "," + entry));
-        CHECK(level("order") == "failure");
-    }
-    SECTION("no annotations")
-    {
-        use(list_with(cilium_cni + R"(,{"type":"sallyport"})"));
-        CHECK(level("annotations") == "failure");
-    }
-    SECTION("a version that we don't speak")
-    {
-        use(list_with(cilium_cni + "," + entry, "2.0.0"));
-        CHECK(level("version") == "failure");
-    }
-}
-
-TEST_CASE("drop-ins", "[doctor]")
-{
-    ChainFacts chain = healthy_chain();
-    chain.drop_ins = {read_network_file("/etc/cni/net.d/cilium/10-sallyport.conf", entry, true)};
-    const auto level = [&](const std::string& check) { return level_of(check_chain(chain), check); };
-    CHECK(level("drop-in") == "failure");  // beside the one in the list
-
-    chain.active = list_file(list_with(cilium_cni));
-    CHECK(level("drop-in") == "note");
-    CHECK(level("present") == "-");
-    chain.active->ignores_drop_ins = true;
-    CHECK(level("drop-in") == "failure");
-    chain.drop_ins = {read_network_file("/etc/cni/net.d/cilium/10-other.conf", "{", true)};
-    CHECK(level("drop-in") == "failure");
-    CHECK(level("present") == "failure");
-}
-
-TEST_CASE("binary and configuration", "[doctor]")
-{
-    BinaryFacts binary{.file = "/opt/cni/bin/sallyport"};
-    CHECK(level_of(check_binary(binary), "binary") == "ok");
-    binary.same_as_this = false;
-    CHECK(level_of(check_binary(binary), "binary") == "warning");
-    for (bool BinaryFacts::*fact : {&BinaryFacts::exists, &BinaryFacts::executable}) {
-        BinaryFacts broken{.file = "/opt/cni/bin/sallyport"};
-        broken.*fact = false;
-        CHECK(level_of(check_binary(broken), "binary") == "failure");
-    }
-    binary.noexec = true;
-    CHECK(level_of(check_binary(binary), "binary") == "failure");
-
-    ConfigFacts config{.source = "x", .problem = "", .config = parse_entry(entry)};
-    CHECK(level_of(check_config(config), "gateways") == "ok");
-    config.config.gateways.namespaces.clear();
-    CHECK(level_of(check_config(config), "gateways") == "warning");
-    config.problem = "/devices is 5";
-    CHECK(level_of(check_config(config), "config") == "failure");
-    CHECK(level_of(check_config({}), "config") == "note");
 }
 
 TEST_CASE("the state and who made it", "[doctor]")
@@ -346,7 +190,7 @@ TEST_CASE("the traps of node ports", "[doctor]")
 TEST_CASE("outside devices", "[doctor]")
 {
     NetworkFacts network;
-    network.devices = {{.ifindex = 2, .name = "eth0"}};
+    network.devices.emplace_back().name = "eth0";
     CHECK(level_of(check_network(network), "devices") == "ok");
     network.xdp = {"eth0 (cil_xdp_entry)"};
     CHECK(level_of(check_network(network), "xdp") == "warning");

@@ -1,0 +1,98 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "support/traps.hpp"
+
+#include "sallyport/abi.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace sallyport::test {
+
+namespace {
+
+void require(bool condition, const char* what)
+{
+    if (!condition)
+        throw std::system_error(errno, std::generic_category(), what);
+}
+
+UniqueFd load_xdp_pass()
+{
+    bpf_insn code[2] = {};
+    code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;  // r0 = XDP_PASS
+    code[0].imm = XDP_PASS;
+    code[1].code = BPF_JMP | BPF_EXIT;
+    UniqueFd program(bpf_prog_load(BPF_PROG_TYPE_XDP, "cil_xdp_entry", "GPL", code, 2, nullptr));
+    require(static_cast<bool>(program), "load an XDP program");
+    return program;
+}
+
+}  // namespace
+
+void raise_abi(const std::filesystem::path& bpffs)
+{
+    const UniqueFd table(bpf_obj_get((bpffs / "sallyport/maps/meta").c_str()));
+    const std::uint32_t key = 0;
+    abi::meta meta{};
+    require(table && bpf_map_lookup_elem(table.get(), &key, &meta) == 0, "read table meta");
+    meta.abi++;
+    require(bpf_map_update_elem(table.get(), &key, &meta, BPF_ANY) == 0, "write table meta");
+}
+
+XdpProgram::XdpProgram(const Namespace& netns, const std::string& device)
+    : netns_(netns),
+      ifindex_(netns.run([&] { return static_cast<int>(if_nametoindex(device.c_str())); })),
+      program_(load_xdp_pass())
+{
+    require(attach(program_.get()) == 0, "attach an XDP program");
+}
+
+XdpProgram::~XdpProgram()
+{
+    attach(-1);
+}
+
+int XdpProgram::attach(int program) const
+{
+    return netns_.run([&] { return bpf_xdp_attach(ifindex_, program, XDP_FLAGS_SKB_MODE, nullptr); });
+}
+
+CiliumServices::CiliumServices(const std::filesystem::path& bpffs, const std::array<std::uint8_t, 4>& address,
+                               std::uint16_t port)
+    : pin_(bpffs / "tc/globals/cilium_lb4_services_v2")
+{
+    struct
+    {
+        std::array<std::uint8_t, 4> address;
+        std::uint16_t port;
+        std::uint16_t slot;
+        std::uint8_t protocol;
+        std::uint8_t scope;
+        std::uint8_t padding[2];
+    } key{address, htons(port), 0, IPPROTO_TCP, 0, {}};
+    static_assert(sizeof key == 12);
+    const std::uint8_t value[12] = {};
+    const UniqueFd table(bpf_map_create(BPF_MAP_TYPE_HASH, "cilium_lb4_serv", sizeof key, sizeof value, 16, nullptr));
+    require(table && bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0, "write Cilium's services");
+    key.port = htons(443);
+    key.slot = htons(1);
+    require(bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0, "write Cilium's services");
+    std::filesystem::create_directories(pin_.parent_path());
+    require(bpf_obj_pin(table.get(), pin_.c_str()) == 0, "pin Cilium's services");
+}
+
+CiliumServices::~CiliumServices()
+{
+    std::error_code ignored;
+    std::filesystem::remove(pin_, ignored);
+}
+
+}  // namespace sallyport::test

@@ -1,0 +1,51 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What gets in our way on a node, for whoever should notice it.
+#pragma once
+
+#include "sallyport/os/unique_fd.hpp"
+#include "support/netns.hpp"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace sallyport::test {
+
+/// Makes the pinned tables look like those of an incompatible version.
+void raise_abi(const std::filesystem::path& bpffs);
+
+/// An XDP program with the name of Cilium's, that lets everything through, until this object is gone.
+class XdpProgram
+{
+public:
+    XdpProgram(const Namespace& netns, const std::string& device);
+    XdpProgram(const XdpProgram&) = delete;
+    XdpProgram& operator=(const XdpProgram&) = delete;
+    ~XdpProgram();
+
+private:
+    int attach(int program) const;
+
+    const Namespace& netns_;
+    int ifindex_;
+    UniqueFd program_;
+};
+
+/// Cilium's table of IPv4 services, pinned where Cilium pins it, until this object is gone: one TCP service, and a
+/// backend's slot of another one at port 443, which is no frontend.
+class CiliumServices
+{
+public:
+    CiliumServices(const std::filesystem::path& bpffs, const std::array<std::uint8_t, 4>& address, std::uint16_t port);
+    CiliumServices(const CiliumServices&) = delete;
+    CiliumServices& operator=(const CiliumServices&) = delete;
+    ~CiliumServices();
+
+private:
+    std::filesystem::path pin_;
+};
+
+}  // namespace sallyport::test
