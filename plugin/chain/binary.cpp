@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr mode_t executable = 0755;
-constexpr std::size_t piece_size = 1024 * 1024;
+constexpr std::size_t piece_size = 1 << 20;
 constexpr const char* places =
     " (--cni-bin-dir: /opt/cni/bin on most nodes, Talos and RKE2 among them; /var/lib/rancher/k3s/data/cni on k3s)";
 

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view temporary_start = ".sallyport-";
 constexpr std::string_view temporary_end = ".tmp";
-constexpr off_t largest_file = 2 * 1024 * 1024;  // go-cni's limit
+constexpr off_t largest_file = 2 << 20;  // go-cni's limit
 
 [[noreturn]] void fail(const std::string& action, const fs::path& path, int error)
 {

@@ -102,6 +102,8 @@ bool ChainKeeper::State::may_write(const std::string& what, ChainReport& seen_no
     const Instant at = now();
     if (restraint.backing_off(at)) {
         seen_now.problem = what + fight;
+        if (seen_now.problem != report.problem)
+            log_warning(seen_now.problem);
         return false;
     }
     pending = true;
@@ -192,8 +194,12 @@ void ChainKeeper::State::keep_drop_in(const ActiveNetwork& active, ChainReport& 
     }
     // Of two entries the runtime would call both: the new one first, then the old one goes.
     bool removed = remove_drop_ins_but(seen_now.file);
-    if (find_entry(active.content->text) && (removed |= take_out_of_list(*active.content), pending))
-        seen_now.problem = active.content->path.string() + " still has our entry beside the drop-in; trying again";
+    if (find_entry(active.content->text)) {
+        pending = !take_out_of_list(*active.content);
+        removed |= !pending;
+        if (pending)
+            seen_now.problem = active.content->path.string() + " still has our entry beside the drop-in; trying again";
+    }
     if (removed)
         wake_runtime(directory);
 }
@@ -210,8 +216,7 @@ void ChainKeeper::State::put_drop_in(const std::filesystem::path& target)
 bool ChainKeeper::State::take_out_of_list(const FileContent& content)
 {
     const auto lock = try_lock_directory(directory);
-    pending = !lock || !replace_content(content, without_entry(content.text));
-    return !pending;
+    return lock && replace_content(content, without_entry(content.text));
 }
 
 bool ChainKeeper::State::remove_drop_ins_but(const std::filesystem::path& kept)
@@ -271,13 +276,13 @@ const ChainReport& ChainKeeper::keep()
         if (state.method == ChainMethod::drop_in && is_network_name(state.report.network))
             directories.push_back(state.directory / state.report.network);
         watched = state.watch.follow(directories);  // before the look, or what happens between them is missed
-        if (!state.tidied && (state.tidied = tidy_directory(state.directory)))
-            log_debug("removed what earlier processes left in " + state.directory.string());
+        state.tidied = state.tidied || tidy_directory(state.directory);
         if (!state.entry.empty())
             state.look(seen_now);
         else
             seen_now.problem = state.report.problem;
     } catch (const Error& error) {
+        state.pending = false;
         seen_now.in_place = false;
         seen_now.problem = error.what();
     }

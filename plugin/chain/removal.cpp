@@ -65,17 +65,19 @@ void take_out_patiently(const fs::path& path)
 
 void take_out_everywhere(const fs::path& directory)
 {
-    if (!fs::is_directory(directory))
+    std::error_code error;
+    if (!fs::is_directory(directory, error))
         return;
     const auto lock = lock_directory(directory);  // without it all the same: whoever holds it that long is stuck
     Failures failures;
-    std::error_code error;
     for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
         if (is_list_name(entry->path().filename().string()))
             failures.attempt([&] { take_out_patiently(entry->path()); });
     for (const fs::path& network_directory : subdirectories(directory))
-        for (const fs::path& drop_in : find_drop_ins(network_directory).ours)
-            failures.attempt([&] { remove_drop_in(drop_in); });
+        failures.attempt([&] {
+            for (const fs::path& drop_in : find_drop_ins(network_directory).ours)
+                remove_drop_in(drop_in);
+        });
     remove_temporaries(directory);
     failures.attempt([&] { wake_runtime(directory); });
     failures.raise("leave the CNI chain");

@@ -120,7 +120,7 @@ Paths paths_to_clear(const NodeOptions& options, std::ostream& err)
     try {
         return checked(read_entry(options.config), options.config).paths;
     } catch (const Error& error) {
-        const Paths paths;
+        Paths paths;
         err << "sallyport: " << error.what() << "; looking for our state in " << paths.bpffs.string() << " and "
             << paths.state_dir.string() << ", where it is by default\n";
         return paths;

@@ -50,18 +50,17 @@ bool changes_files(const SystemCall& call)
     return numbers.contains(call.number);
 }
 
-/// A process of ours that ends in good order from now on when it is told to.
-void wait_until_it_holds_signals(const Running& process)
+/// A process that has done its work, and waits to be told to end.
+void wait_until_it_waits(const Running& process)
 {
-    const std::string file = "/proc/" + std::to_string(process.pid()) + "/status";
+    const std::string call = "/proc/" + std::to_string(process.pid()) + "/syscall";
+    const std::string waiting = std::to_string(SYS_rt_sigtimedwait) + " ";
     for (const auto end = std::chrono::steady_clock::now() + patience; std::chrono::steady_clock::now() < end;) {
-        const std::string status = content(file);
-        const std::size_t mask = status.find("SigBlk:");
-        if (mask != std::string::npos && (std::stoull(status.substr(mask + 7), nullptr, 16) >> (SIGTERM - 1) & 1) != 0)
+        if (content(call).starts_with(waiting))
             return;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    FAIL("it doesn't");
+    FAIL("it doesn't wait: " << content(call));
 }
 
 /// A node whose directories of the container runtime are the test's own.
@@ -212,7 +211,7 @@ TEST_CASE("install replaces a plugin that is running", "[install]")
     words[0] = node.binary();
     words[5] = (node.net() / "nowhere").string();  // it stays, and removes nothing
     Running old({.argv = words, .netns = &node.host});
-    wait_until_it_holds_signals(old);
+    wait_until_it_waits(old);
     require_success(node.run("install"));
     CHECK(content(node.binary()) == content(sallyport_binary()));
     old.signal(SIGTERM);
@@ -310,7 +309,7 @@ TEST_CASE("uninstall --stay ends when it is told to", "[install]")
     const Machine node;
     const int number = GENERATE(SIGTERM, SIGINT);
     Running uninstalling({.argv = node.words("uninstall", {"--stay"}), .netns = &node.host});
-    wait_until_it_holds_signals(uninstalling);  // told before, during or after the work: it counts
+    wait_until_it_waits(uninstalling);
     uninstalling.signal(number);
     const Output output = uninstalling.wait();
     INFO(output.err);

@@ -102,24 +102,13 @@ TEST_CASE("our entry goes behind all others, and every byte of theirs stays", "[
 
 TEST_CASE("beside entries on lines of their own ours is indented as they are", "[chain]")
 {
-    CHECK(with_entry(with_portmap, R"({"type":"sallyport","fastPath":false})") == R"({
-  "cniVersion": "0.3.1",
-  "name": "portmap",
-  "plugins": [
-    {
-       "type": "cilium-cni"
-    },
-    {
-      "type": "portmap",
-      "capabilities": {"portMappings": true}
-    },
+    std::string expected = with_portmap;
+    expected.insert(expected.rfind("\n  ]"), R"(,
     {
       "type": "sallyport",
       "fastPath": false
-    }
-  ]
-}
-)");
+    })");
+    CHECK(with_entry(with_portmap, R"({"type":"sallyport","fastPath":false})") == expected);
     CHECK(with_entry(on_one_line, R"({"type":"sallyport"})") ==
           R"({"name":"n","cniVersion":"1.0.0","plugins":[{"type":"ptp"},{"type":"tuning"}, {"type":"sallyport"}]})");
 }
