@@ -205,8 +205,7 @@ private:
                              void* user) noexcept
     {
         Exchange& exchange = self(user);
-        const std::size_t size = std::min(length, exchange.request_.body.size() - exchange.given_);
-        std::memcpy(buffer, exchange.request_.body.data() + exchange.given_, size);
+        const std::size_t size = exchange.request_.body.copy(reinterpret_cast<char*>(buffer), length, exchange.given_);
         exchange.given_ += size;
         if (exchange.given_ == exchange.request_.body.size())
             *flags |= NGHTTP2_DATA_FLAG_EOF;

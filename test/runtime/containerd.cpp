@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -112,38 +113,14 @@ Containerd::~Containerd() = default;
 
 std::string Containerd::configuration() const
 {
-    const std::string cri = "plugins.'io.containerd.grpc.v1.cri'";
-    return "version = 2\n"
-           "root = '" +
-           (directory_ / "root").string() +
-           "'\n"
-           "state = '" +
-           (directory_ / "state").string() +
-           "'\n"
-           "[grpc]\n"
-           "address = '" +
-           socket_.string() +
-           "'\n"
-           "[" +
-           cri +
-           "]\n"
-           "sandbox_image = '" +
-           image +
-           "'\n"
-           "disable_apparmor = true\n"
-           "restrict_oom_score_adj = true\n"
-           "[" +
-           cri +
-           ".containerd]\n"
-           "snapshotter = 'native'\n"
-           "[" +
-           cri +
-           ".cni]\n"
-           "bin_dir = '" +
-           (directory_ / "bin").string() +
-           "'\n"
-           "conf_dir = '" +
-           conf_dir_.string() + "'\n";
+    std::ostringstream toml;  // into which a path goes in double quotes
+    toml << "version = 2\nroot = " << directory_ / "root"
+         << "\nstate = " << directory_ / "state"
+         << "\n[grpc]\naddress = " << socket_ << "\n[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = '" << image
+         << "'\ndisable_apparmor = true\nrestrict_oom_score_adj = true\n"
+         << "containerd.snapshotter = 'native'\ncni.bin_dir = " << directory_ / "bin"
+         << "\ncni.conf_dir = " << conf_dir_ << '\n';
+    return toml.str();
 }
 
 void Containerd::start(const std::string& path)

@@ -117,8 +117,7 @@ private:
                         std::uint32_t* flags, nghttp2_data_source*, void* user)
     {
         Conversation& conversation = self(user);
-        const std::size_t size = std::min(length, conversation.body_.size() - conversation.given_);
-        std::memcpy(buffer, conversation.body_.data() + conversation.given_, size);
+        const std::size_t size = conversation.body_.copy(reinterpret_cast<char*>(buffer), length, conversation.given_);
         conversation.given_ += size;
         if (conversation.given_ == conversation.body_.size()) {
             *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
