@@ -25,6 +25,9 @@ soak: setup build/build.ninja
 	cmake --build --preset release --target sallyport node_tests
 	SALLYPORT_SOAK=1 build/node_tests "[load]"
 
+# Only `test` needs the browser of .ci/setup-page.
+demo bench fuzz soak: export SALLYPORT_PAGE := no
+
 demo: setup
 	$(MAKE) --no-print-directory all
 	test/demo/run

@@ -34,7 +34,8 @@ Connection::Connection(UniqueFd socket) : socket_(std::move(socket))
 void Connection::enter(Phase phase, std::chrono::seconds limit)
 {
     phase_ = phase;
-    deadline_ = std::chrono::steady_clock::now() + limit;
+    waiting_since_ = std::chrono::steady_clock::now();
+    deadline_ = waiting_since_ + limit;
 }
 
 bool Connection::read_head()
@@ -91,6 +92,7 @@ void Connection::send_more()
             return;
         }
         sent_ += static_cast<std::size_t>(count);
+        waiting_since_ = std::chrono::steady_clock::now();
     }
     // To close a socket with something unread in it is a reset, which may overtake the answer.
     message_ = {};

@@ -37,6 +37,11 @@ public:
     int fd() const { return socket_.get(); }
     Phase phase() const { return phase_; }
     Moment deadline() const { return deadline_; }
+
+    /// Since when it keeps us waiting: it was accepted, it took a byte of its answer, or it had all of it. Bytes of a
+    /// request don't count: to send those one by one is the cheapest way to hold a place.
+    Moment waiting_since() const { return waiting_since_; }
+
     const Body& body() const { return message_.body; }
     const std::string& head() const { return head_; }
     bool too_long() const { return head_.size() > max_head; }
@@ -59,6 +64,7 @@ private:
     UniqueFd socket_;
     Phase phase_ = Phase::reading;
     Moment deadline_;
+    Moment waiting_since_;
     std::string head_;
     Message message_;
     std::size_t sent_ = 0;  ///< of head and body together

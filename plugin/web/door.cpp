@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -39,6 +40,12 @@ bool control(const UniqueFd& epoll, int operation, int fd, std::uint64_t id, std
     event.events = events;
     event.data.u64 = id;
     return epoll_ctl(epoll.get(), operation, fd, &event) == 0;
+}
+
+bool waits_longer(const std::pair<const std::uint64_t, Connection>& a,
+                  const std::pair<const std::uint64_t, Connection>& b)
+{
+    return a.second.waiting_since() < b.second.waiting_since();
 }
 
 /// Signals are for the agent's own thread.
@@ -116,9 +123,9 @@ void Door::accept_some()
                 pause_accepting();
             return;
         }
-        make_room();
         const int fd = socket.get();
-        const auto [client, made] = connections_.emplace(next_id_++, std::move(socket));
+        const auto client = connections_.emplace(next_id_++, std::move(socket)).first;
+        make_room(false);
         if (control(epoll_, EPOLL_CTL_ADD, fd, client->first, EPOLLIN))
             serve(client);  // its request is there already, mostly
         else
@@ -126,14 +133,19 @@ void Door::accept_some()
     }
 }
 
-/// The oldest of those who have no answer coming, and if all have, the oldest of them.
-void Door::make_room()
+/// Those who haven't asked yet make room for each other, and those who don't take their answers; neither for the
+/// others: in a burst of new connections somebody who only needs a moment to read would seem to be waiting.
+void Door::make_room(bool sending)
 {
-    if (connections_.size() < max_connections)
+    const auto is_one = [sending](const auto& client) { return (client.second.phase() == Phase::sending) == sending; };
+    const auto count = std::count_if(connections_.begin(), connections_.end(), is_one);
+    if (static_cast<std::size_t>(count) <= max_connections / 2)
         return;
-    const auto idle = std::find_if(connections_.begin(), connections_.end(),
-                                   [](const auto& client) { return client.second.phase() != Phase::sending; });
-    connections_.erase(idle == connections_.end() ? connections_.begin() : idle);
+    auto longest = std::find_if(connections_.begin(), connections_.end(), is_one);
+    for (auto client = longest; client != connections_.end(); ++client)
+        if (is_one(*client) && waits_longer(*client, *longest))
+            longest = client;
+    connections_.erase(longest);
 }
 
 void Door::pause_accepting()
@@ -153,6 +165,7 @@ void Door::serve(Connections::iterator client)
     } else if (connection.read_head()) {
         Message message = connection.too_long() ? too_long_ : answer_(connection.head());
         connection.answer(std::move(message));
+        make_room(true);
         free_answers(client);
     }
     if (connection.phase() == Phase::over)
@@ -169,22 +182,28 @@ void Door::watch(Connections::iterator client, Phase before)
         connections_.erase(client);
 }
 
-/// Clients that don't fetch their answers keep them in memory. The oldest lose theirs, the one of `last` stays.
+std::size_t Door::answer_bytes() const
+{
+    std::set<Body> bodies;
+    for (const auto& [id, connection] : connections_)
+        if (connection.body())
+            bodies.insert(connection.body());
+    return std::accumulate(bodies.begin(), bodies.end(), std::size_t{0},
+                           [](std::size_t bytes, const Body& body) { return bytes + body->size(); });
+}
+
+/// Clients that don't fetch their answers keep them in memory. The one of `last` has only just begun.
 void Door::free_answers(Connections::iterator last)
 {
-    std::set<const std::string*> counted;
-    std::size_t bytes = 0;
-    const auto count = [&](const Connection& connection) {
-        const Body& body = connection.body();
-        if (body && counted.insert(body.get()).second)
-            bytes += body->size();
-        return bytes <= max_answer_bytes;
-    };
-    count(last->second);
-    for (auto client = connections_.end(); client != connections_.begin();) {
-        --client;
-        if (client != last && !count(client->second))
-            client = connections_.erase(client);
+    while (answer_bytes() > max_answer_bytes) {
+        auto longest = connections_.end();
+        for (auto client = connections_.begin(); client != connections_.end(); ++client)
+            if (client != last && client->second.body() &&
+                (longest == connections_.end() || waits_longer(*client, *longest)))
+                longest = client;
+        if (longest == connections_.end())
+            return;
+        connections_.erase(longest);
     }
 }
 

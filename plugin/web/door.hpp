@@ -3,8 +3,8 @@
 //
 // Who comes in: one thread, which accepts connections, collects their requests, has them answered one after the other,
 // and sends the answers. Nobody is waited for, and there is a limit to everything: connections, bytes of a request,
-// time, and bytes of answers. Where there are too many connections, the oldest one makes room: a slow client keeps
-// nobody out. Knows nothing of HTTP.
+// time, and bytes of answers. Where there are too many connections, the one that has kept us waiting longest makes
+// room: slow clients keep nobody out. Knows nothing of HTTP.
 #pragma once
 
 #include "connection.hpp"
@@ -24,7 +24,7 @@ namespace sallyport::web {
 class Door
 {
 public:
-    static constexpr std::size_t max_connections = 256;
+    static constexpr std::size_t max_connections = 256;  ///< half of them to ask, and half to take answers
     /// Of all answers that are being sent; equal ones count once.
     static constexpr std::size_t max_answer_bytes = 4 * 1024 * 1024;
 
@@ -37,14 +37,15 @@ public:
     std::uint16_t port() const;
 
 private:
-    using Connections = std::map<std::uint64_t, Connection>;  ///< by age: the oldest first
+    using Connections = std::map<std::uint64_t, Connection>;  ///< by a number that none had before
 
     void run();
     void accept_some();
-    void make_room();
+    void make_room(bool sending);
     void pause_accepting();
     void serve(Connections::iterator client);
     void watch(Connections::iterator client, Connection::Phase before);
+    std::size_t answer_bytes() const;
     void free_answers(Connections::iterator last);
     void end_late();
     int milliseconds_to_wait() const;

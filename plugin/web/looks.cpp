@@ -61,6 +61,7 @@ const Look& Looks::now()
     const auto datapath = Datapath::find(paths_);
     choose_base(at);
     Look fresh;
+    fresh.number = look_.number + 1;
     if (datapath)
         fresh.report = report_node(*datapath, base_);
     else

@@ -24,6 +24,7 @@ namespace sallyport::web {
 /// One moment.
 struct Look
 {
+    std::uint64_t number = 0;  ///< from 1
     NodeReport report;
     std::optional<std::chrono::milliseconds>
         rates_over;  ///< what the report's rates are averages of; nullopt: no rates

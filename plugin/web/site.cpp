@@ -87,16 +87,23 @@ Reply Site::port(std::string_view text) const
 
 Reply Site::metrics()
 {
-    const Look& look = looks_.now();
-    return reply(200, metrics_text(look.report, looks_.totals(), state_(), build_), prometheus_text);
+    return {200, prometheus_text, metrics_.get(looks_.now(), [this](const Look& look) { return metrics_of(look); })};
 }
 
 Reply Site::status()
 {
-    const Look& look = looks_.now();
-    const History history = read_history(paths_);
+    return {200, "application/json", status_.get(looks_.now(), [this](const Look& look) { return status_of(look); })};
+}
+
+std::string Site::metrics_of(const Look& look) const
+{
+    return metrics_text(look.report, looks_.totals(), state_(), build_);
+}
+
+std::string Site::status_of(const Look& look) const
+{
     const Origin origin{host_name(), build_, std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
-    return reply(200, status_json(look, history, state_(), origin), "application/json");
+    return status_json(look, read_history(paths_), state_(), origin);
 }
 
 }  // namespace sallyport::web

@@ -9,7 +9,10 @@
 
 #include "sallyport/web.hpp"
 
+#include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +20,24 @@ namespace sallyport::web {
 
 /// `80`, `443/udp`, `443/tcp`: what follows `/ports/`. nullopt for anything else.
 std::optional<PortLabel> parse_port_path(std::string_view text);
+
+/// A text that is made once from each look, and the same for all who ask meanwhile.
+class OfLook
+{
+public:
+    template <typename Make>
+    Body get(const Look& look, Make make)
+    {
+        if (number_ != look.number)
+            body_ = std::make_shared<const std::string>(make(look));
+        number_ = look.number;
+        return body_;
+    }
+
+private:
+    std::uint64_t number_ = 0;
+    Body body_;
+};
 
 class Site
 {
@@ -32,11 +53,15 @@ private:
     Reply port(std::string_view text) const;
     Reply metrics();
     Reply status();
+    std::string metrics_of(const Look& look) const;
+    std::string status_of(const Look& look) const;
 
     Paths paths_;
     BuildInfo build_;
     std::function<AgentState()> state_;
     Looks looks_;
+    OfLook metrics_;
+    OfLook status_;
 };
 
 }  // namespace sallyport::web

@@ -126,7 +126,7 @@ TEST_CASE("http: any bytes get an answer", "[web]")
     const std::string good = "GET /status.json?x=%20&y=1#z HTTP/1.1\r\nHost: a\r\nRange: bytes=0-\r\n\r\n";
     for (int i = 0; i < 5000; i++) {
         std::string request = good;
-        for (unsigned changes = dice() % 6; changes > 0; changes--)
+        for (auto changes = dice() % 6; changes > 0; changes--)
             request[dice() % request.size()] = static_cast<char>(dice());
         request.resize(dice() % 4 == 0 ? dice() % request.size() : request.size());
         if (request.empty())

@@ -33,7 +33,7 @@ const bracketed = (address) => (address.includes(":") ? `[${address}]` : address
 const podName = (pod) => (pod.namespace ? `${pod.namespace}/${pod.pod}` : pod.pod);
 const sum = (items, value) => items.reduce((total, item) => total + value(item), 0);
 const distinct = (items) => [...new Set(items)];
-const times = (number) => (number === 0 ? "never" : count(number, "time", "times"));
+const times = (number) => count(number, "time", "times");
 
 /* IPv4 first, as people know it. */
 const byFamily = (a, b) => a.includes(":") - b.includes(":") || (a < b ? -1 : 1);
@@ -218,7 +218,7 @@ function updatePod(row, pod) {
     attribute(element, "title", on ? `listens on ${address}` : `nothing listens on ${address}`);
   });
   attribute(takes.children[0], "class", pod.takesNew ? "takes on" : "takes");
-  text(takes.children[0], pod.takesNew ? "takes new ones" : "takes none");
+  text(takes.children[0], pod.takesNew ? "takes them" : "takes none");
   text(takes.children[1], pod.why);
   text(flows, whole.format(pod.flows));
 }
@@ -362,7 +362,7 @@ function showNode(status) {
     ["Dropped", dropped === 0 ? "no packet" : drops.filter(([, packets]) => packets > 0)
       .map(([reason, packets]) => `${count(packets, "packet", "packets")}: ${reason.replaceAll("_", " ")}`).join(", "), dropped > 0],
     ["Refused", status.agent.conflicts === 0 ? "no pod" : `${count(status.agent.conflicts, "pod", "pods")}, as the port was taken`, false],
-    ["Attached again", times(status.agent.reattached), false],
+    ["Repairs", status.agent.reattached === 0 ? "none" : `attached again ${times(status.agent.reattached)}`, false],
   ];
   sync(byId("facts"), facts, ([name]) => name, ([name]) => make("div", {}, make("dt", {}, name), make("dd")),
     (element, [, value, bad]) => {

@@ -1,0 +1,31 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "sallyport/report.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace sallyport;
+using Json = nlohmann::ordered_json;
+
+TEST_CASE("a report's JSON is the same on one line and on many")
+{
+    NodeReport report;
+    CHECK(Json::parse(to_json(report, false)) == Json::parse(to_json(report, true)));
+
+    NodePortReport port;
+    port.node_port = {Address::any_v4(), HostPort{80}, Protocol::tcp};
+    port.pods = {{}, {}};
+    port.pods.front().pod = "a \"pod\" of \xff bytes";
+    report.node_ports = {port, port};
+    report.remaps = {{port.node_port, port.pods.front(), {}}, {port.node_port, port.pods.front(), {}}};
+    report.devices = {"eth0"};
+    report.addresses = {*Prefix::parse("192.0.2.0/24")};
+    report.flows.established = 3;
+    report.drops = {{"clash", 1}};
+    const std::string line = to_json(report, false);
+    CHECK(line.find('\n') == std::string::npos);
+    CHECK(Json::parse(line) == Json::parse(to_json(report, true)));
+    CHECK(Json::parse(line).at("nodePorts").size() == 2);
+    CHECK(Json::parse(line).at("drops").at("clash") == 1);
+}
