@@ -30,8 +30,8 @@ public:
     {
         using Event = json::parse_event_t;
         if ((event == Event::object_start || event == Event::array_start) && depth >= deepest_nesting)
-            throw Error(Code::decoding_failure, "the network configuration on stdin is nested deeper than " +
-                                                    std::to_string(deepest_nesting) + " levels; correct the conflist");
+            throw Error(Code::decoding_failure, "the network configuration is nested deeper than " +
+                                                    std::to_string(deepest_nesting) + " levels; correct it");
         if (event == Event::object_start)
             keys_.emplace_back();
         else if (event == Event::object_end)
@@ -47,7 +47,7 @@ private:
         if (keys_.size() == 1)
             foreign_ = key == "prevResult";  // belongs to others and passes untouched
         if (!keys_.back().insert(key).second && (keys_.size() == 1 || !foreign_))
-            throw Error(Code::decoding_failure, "the network configuration on stdin has the key " + in_quotes(key) +
+            throw Error(Code::decoding_failure, "the network configuration has the key " + in_quotes(key) +
                                                     " twice; remove one of them");
     }
 
@@ -140,9 +140,9 @@ std::size_t end_of_value(std::string_view text, std::size_t position)
 
 JsonValue JsonValue::parse(std::string_view text, Duplicates duplicates)
 {
-    const std::string what = "the network configuration on stdin";
+    const std::string what = "the network configuration";
     if (text.find_first_not_of(blanks) == std::string_view::npos)
-        throw Error(Code::decoding_failure, what + " is empty; the container runtime must write the plugin's there");
+        throw Error(Code::decoding_failure, what + " is empty; expected a JSON object");
     if (const auto nul = text.find('\0'); nul != std::string_view::npos)  // nlohmann would take it for the end
         throw Error(Code::decoding_failure, what + " isn't valid JSON: byte " + std::to_string(nul + 1) + " is a NUL");
     try {
@@ -155,7 +155,7 @@ JsonValue JsonValue::parse(std::string_view text, Duplicates duplicates)
         return {root, ""};
     } catch (const json::exception& error) {
         throw Error(Code::decoding_failure,
-                    what + " isn't valid JSON: " + place_and_reason(text, error) + "; correct the conflist");
+                    what + " isn't valid JSON: " + place_and_reason(text, error) + "; correct it");
     }
 }
 

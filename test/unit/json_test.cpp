@@ -44,7 +44,7 @@ TEST_CASE("what isn't a JSON object is refused, with the place")
         Case{"{\"a\": // no\n 1}", "line 1"}, Case{"{\"a\": \"\\ud800\"}", "line 1"});
     for (const auto duplicates : {strict, lenient})
         require_refusal([&, input = text] { JsonValue::parse(input, duplicates); }, Code::decoding_failure,
-                        {"the network configuration on stdin", std::string(reason)});
+                        {"the network configuration", std::string(reason)});
 }
 
 TEST_CASE("a truncated configuration is refused wherever it ends")
