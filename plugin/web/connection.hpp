@@ -27,7 +27,7 @@ public:
         over,
     };
 
-    static constexpr std::size_t max_head = 16 * 1024;
+    static constexpr std::size_t max_head = 16'384;
     static constexpr std::chrono::seconds for_head{5};
     static constexpr std::chrono::seconds for_answer{10};
     static constexpr std::chrono::seconds for_leaving{1};

@@ -26,7 +26,7 @@ class Door
 public:
     static constexpr std::size_t max_connections = 256;  ///< half of them to ask, and half to take answers
     /// Of all answers that are being sent; equal ones count once.
-    static constexpr std::size_t max_answer_bytes = 4 * 1024 * 1024;
+    static constexpr std::size_t max_answer_bytes = 4'194'304;
 
     /// `answer` must not throw; `too_long` is sent to those who send more than Connection::max_head.
     Door(UniqueFd listener, std::function<Message(std::string_view head)> answer, Message too_long);
