@@ -20,11 +20,19 @@ std::string first_line(const std::string& text)
     return text.substr(0, text.find('\n'));
 }
 
+/// What stands for its value; empty for a flag.
+std::string value_of(const CLI::Option& option)
+{
+    const bool is_flag = option.get_positional() || option.get_items_expected_max() == 0;
+    return is_flag || !option.get_option_text().empty() ? option.get_option_text() : option.get_type_name();
+}
+
 /// `--json`, `--color WHEN`, `[FILE]`: as it is typed.
 std::string usage_of(const CLI::Option& option)
 {
     const std::string name = option.get_positional() ? option.get_name(true, false) : option.get_name();
-    return name + (option.get_option_text().empty() || option.get_positional() ? "" : " " + option.get_option_text());
+    const std::string value = value_of(option);
+    return name + (value.empty() ? "" : " " + value);
 }
 
 /// Lines that begin with `head` and go on under its end.
@@ -68,9 +76,10 @@ std::string list_of_options(const std::vector<const CLI::Option*>& options)
     std::size_t width = 0;
     for (const CLI::Option* option : options) {
         const std::string fallback = option->get_default_str();
-        std::string usage = option->get_positional() ? usage_of(*option) : option->get_name(false, true);
-        if (!option->get_positional() && !option->get_option_text().empty())
-            usage += " " + option->get_option_text();
+        const std::string value = value_of(*option);
+        const std::string usage = option->get_positional()
+                                      ? usage_of(*option)
+                                      : option->get_name(false, true) + (value.empty() ? "" : " " + value);
         entries.emplace_back(usage,
                              option->get_description() + (fallback.empty() ? "" : " (default: " + fallback + ")"));
         width = std::max(width, usage.size());

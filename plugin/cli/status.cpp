@@ -97,8 +97,9 @@ NodeReport report_over(const Datapath& datapath, milliseconds interval)
 
 void print_status(const StatusOptions& options, const Environment& environment)
 {
-    const auto datapath = find_datapath(options.bpffs);
-    const NodeReport report = datapath ? report_over(*datapath, rate_interval) : NodeReport{};
+    const NodeReport report = look_at_state(options.bpffs, [](const Datapath& datapath) {
+                                  return report_over(datapath, rate_interval);
+                              }).value_or(NodeReport{});
     if (options.json)
         environment.out << to_json(report, true) << '\n';
     else
@@ -114,14 +115,14 @@ std::string time_of_day()
     return {text, std::strftime(text, sizeof text, "%H:%M:%S", &local)};
 }
 
-/// The terminal's other screen, which leaves no trace on the first one.
+/// The terminal's other screen, which leaves no trace on the first one; without cursor, and cutting what is too wide.
 class OtherScreen
 {
 public:
-    explicit OtherScreen(std::ostream& out) : out_(out) { out_ << "\x1b[?1049h\x1b[?25l" << std::flush; }
+    explicit OtherScreen(std::ostream& out) : out_(out) { out_ << "\x1b[?1049h\x1b[?25l\x1b[?7l" << std::flush; }
     OtherScreen(const OtherScreen&) = delete;
     OtherScreen& operator=(const OtherScreen&) = delete;
-    ~OtherScreen() { out_ << "\x1b[?25h\x1b[?1049l" << std::flush; }
+    ~OtherScreen() { out_ << "\x1b[?7h\x1b[?25h\x1b[?1049l" << std::flush; }
 
     /// Writes over what is there, line by line: a screen that was cleared first would flicker.
     void show(std::string_view text, std::size_t height)
