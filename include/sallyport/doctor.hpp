@@ -57,7 +57,7 @@ struct BinaryFacts
 };
 
 /// A file that a runtime reads, or would read.
-struct NetworkFile
+struct InspectedList
 {
     std::filesystem::path file;
     std::string problem;  ///< why it isn't a list of plugins; empty: it is one
@@ -72,9 +72,9 @@ struct ChainFacts
 {
     std::filesystem::path directory;
     bool exists = true;
-    std::optional<NetworkFile> active;         ///< the first by name, which is what runtimes use
-    std::vector<NetworkFile> shadowed;         ///< later ones that have an entry of ours
-    std::vector<NetworkFile> drop_ins;         ///< ours, for the active network
+    std::optional<InspectedList> active;       ///< the first by name, which is what runtimes use
+    std::vector<InspectedList> shadowed;       ///< later ones that have an entry of ours
+    std::vector<InspectedList> drop_ins;       ///< ours, for the active network
     std::vector<std::filesystem::path> moved;  ///< renamed by Cilium, with an entry of ours
 };
 
@@ -137,7 +137,7 @@ Facts gather_facts(const DoctorOptions& options);
 // ---- judgement: functions of values ---------------------------------------------------------------------------------
 
 /// Reads a file's text as a runtime would. `drop_in`: one plugin instead of a list.
-NetworkFile read_network_file(const std::filesystem::path& file, const std::string& text, bool drop_in);
+InspectedList inspect_list(const std::filesystem::path& file, const std::string& text, bool drop_in);
 
 std::vector<Finding> check_host(const HostFacts& host, const Config& config, bool cilium);
 std::vector<Finding> check_chain(const ChainFacts& chain);

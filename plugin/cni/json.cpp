@@ -47,8 +47,8 @@ private:
         if (keys_.size() == 1)
             foreign_ = key == "prevResult";  // belongs to others and passes untouched
         if (!keys_.back().insert(key).second && (keys_.size() == 1 || !foreign_))
-            throw Error(Code::decoding_failure, "the network configuration has the key " + in_quotes(key) +
-                                                    " twice; remove one of them");
+            throw Error(Code::decoding_failure,
+                        "the network configuration has the key " + in_quotes(key) + " twice; remove one of them");
     }
 
     std::vector<std::set<std::string>> keys_;  // of the objects around the place, outermost first

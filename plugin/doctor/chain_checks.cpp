@@ -48,7 +48,7 @@ void check_capability(const std::string& where, const std::string& entry, Findin
                          std::string("add `\"capabilities\": {\"") + our_capability + "\": true}` to it");
 }
 
-void check_inline_entry(const NetworkFile& active, Findings& findings)
+void check_inline_entry(const InspectedList& active, Findings& findings)
 {
     const std::string file = active.file;
     check_capability(file, active.entries[0], findings);
@@ -62,7 +62,7 @@ void check_inline_entry(const NetworkFile& active, Findings& findings)
 
 void check_drop_ins(const ChainFacts& chain, Findings& findings)
 {
-    for (const NetworkFile& drop_in : chain.drop_ins) {
+    for (const InspectedList& drop_in : chain.drop_ins) {
         if (!drop_in.problem.empty()) {
             findings.failure("drop-in",
                              drop_in.file.string() + ": " + drop_in.problem +
@@ -93,7 +93,7 @@ void check_presence(const ChainFacts& chain, Findings& findings)
 {
     const bool there = !chain.active->entries.empty() ||
                        std::any_of(chain.drop_ins.begin(), chain.drop_ins.end(),
-                                   [](const NetworkFile& drop_in) { return !drop_in.entries.empty(); });
+                                   [](const InspectedList& drop_in) { return !drop_in.entries.empty(); });
     if (!there && !chain.moved.empty())
         findings.failure("present", "Cilium has moved sallyport's list away: " + chain.moved[0].string(),
                          "set cni.exclusive=false in Cilium's Helm values, or keep to the drop-in or cni.configMap "
@@ -117,9 +117,9 @@ void check_presence(const ChainFacts& chain, Findings& findings)
 
 }  // namespace
 
-NetworkFile read_network_file(const std::filesystem::path& file, const std::string& text, bool drop_in)
+InspectedList inspect_list(const std::filesystem::path& file, const std::string& text, bool drop_in)
 {
-    NetworkFile network;
+    InspectedList network;
     network.file = file;
     try {
         const JsonValue whole = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
@@ -163,7 +163,7 @@ std::vector<Finding> check_chain(const ChainFacts& chain)
             "runtime's directory with --cni-conf-dir");
         return findings.take();
     }
-    const NetworkFile& active = *chain.active;
+    const InspectedList& active = *chain.active;
     if (!active.problem.empty()) {
         findings.failure("active", active.file.string() + ": " + active.problem,
                          "runtimes use the first file by name: correct or remove it");

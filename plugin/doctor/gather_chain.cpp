@@ -46,7 +46,7 @@ bool is_network_file(const fs::path& file)
 }
 
 /// A drop-in of ours, or one that hides what it is.
-bool concerns_us(const NetworkFile& drop_in)
+bool concerns_us(const InspectedList& drop_in)
 {
     return !drop_in.entries.empty() || !drop_in.problem.empty();
 }
@@ -66,11 +66,11 @@ ChainFacts gather_chain(const fs::path& directory)
     std::error_code ignored;
     chain.exists = fs::is_directory(directory, ignored);
     for (const fs::path& file : files_in(directory)) {
-        if (file.extension() == ".cilium_bak" && !read_network_file(file, read_text(file), false).entries.empty())
+        if (file.extension() == ".cilium_bak" && !inspect_list(file, read_text(file), false).entries.empty())
             chain.moved.push_back(file);
         if (!is_network_file(file))
             continue;
-        NetworkFile network = read_network_file(file, read_text(file), false);
+        InspectedList network = inspect_list(file, read_text(file), false);
         if (!chain.active)
             chain.active = std::move(network);
         else if (!network.entries.empty())
@@ -81,7 +81,7 @@ ChainFacts gather_chain(const fs::path& directory)
     for (const fs::path& file : files_in(directory / chain.active->network)) {
         if (file.extension() != ".conf")
             continue;
-        NetworkFile drop_in = read_network_file(file, read_text(file), true);
+        InspectedList drop_in = inspect_list(file, read_text(file), true);
         if (concerns_us(drop_in))
             chain.drop_ins.push_back(std::move(drop_in));
     }
@@ -91,8 +91,8 @@ ChainFacts gather_chain(const fs::path& directory)
 ConfigFacts gather_config(const ChainFacts& chain, const fs::path& fallback)
 {
     ConfigFacts facts;
-    const NetworkFile* ours = chain.active && !chain.active->entries.empty() ? &*chain.active : nullptr;
-    for (const NetworkFile& drop_in : chain.drop_ins)
+    const InspectedList* ours = chain.active && !chain.active->entries.empty() ? &*chain.active : nullptr;
+    for (const InspectedList& drop_in : chain.drop_ins)
         if (!ours && !drop_in.entries.empty())
             ours = &drop_in;
     std::error_code ignored;

@@ -23,9 +23,9 @@ std::string list_with(const std::string& plugins, const std::string& version = "
 
 const std::string cilium_cni = R"({"type":"cilium-cni"})";
 
-NetworkFile list_file(const std::string& text)
+InspectedList list_file(const std::string& text)
 {
-    return read_network_file("/etc/cni/net.d/05-cilium.conflist", text, false);
+    return inspect_list("/etc/cni/net.d/05-cilium.conflist", text, false);
 }
 
 ChainFacts healthy_chain()
@@ -40,7 +40,7 @@ ChainFacts healthy_chain()
 
 TEST_CASE("a list is read as a runtime reads it", "[doctor]")
 {
-    const NetworkFile file = list_file(list_with(cilium_cni + "," + entry));
+    const InspectedList file = list_file(list_with(cilium_cni + "," + entry));
     CHECK(file.problem.empty());
     CHECK(file.network == "cilium");
     CHECK(file.cni_version == "0.3.1");
@@ -119,7 +119,7 @@ TEST_CASE("what is wrong with a chain", "[doctor]")
 TEST_CASE("drop-ins", "[doctor]")
 {
     ChainFacts chain = healthy_chain();
-    chain.drop_ins = {read_network_file("/etc/cni/net.d/cilium/10-sallyport.conf", entry, true)};
+    chain.drop_ins = {inspect_list("/etc/cni/net.d/cilium/10-sallyport.conf", entry, true)};
     const auto level = [&](const std::string& check) { return level_of(check_chain(chain), check); };
     CHECK(level("drop-in") == "failure");  // beside the one in the list
 
@@ -128,7 +128,7 @@ TEST_CASE("drop-ins", "[doctor]")
     CHECK(level("present") == "-");
     chain.active->ignores_drop_ins = true;
     CHECK(level("drop-in") == "failure");
-    chain.drop_ins = {read_network_file("/etc/cni/net.d/cilium/10-other.conf", "{", true)};
+    chain.drop_ins = {inspect_list("/etc/cni/net.d/cilium/10-other.conf", "{", true)};
     CHECK(level("drop-in") == "failure");
     CHECK(level("present") == "failure");
 }
