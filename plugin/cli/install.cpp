@@ -55,8 +55,8 @@ constexpr const char* uninstall_description =
 The entry leaves the networks first, then the program goes, then what is in
 the kernel: gateway pods that still run lose their node ports, and are named.
 Under CRI-O the program stays, as CRI-O calls it for every pod that was started
-with it; remove it after the node was drained. Every step is tried; run it again
-after a failure.)";
+with it; remove it after the node was drained. Every step is tried; run it
+again after a failure.)";
 
 constexpr const char* uninstall_sections =
     R"(EXIT STATUS
