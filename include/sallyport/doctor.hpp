@@ -44,7 +44,15 @@ struct HostFacts
     std::optional<std::filesystem::path> cgroup;  ///< the cgroup v2 directory that is used; nullopt: there is none
     std::size_t cgroup_children = 0;
     std::string state_dir_problem;  ///< why the lock can't be had; empty: it can
-    std::vector<std::filesystem::path> runtime_sockets;
+};
+
+/// Of the container runtime, as it answers over CRI.
+struct RuntimeFacts
+{
+    std::filesystem::path socket;  ///< empty: there is none
+    std::string problem;           ///< why it doesn't answer; empty: it does
+    std::string name;
+    std::string version;
 };
 
 struct BinaryFacts
@@ -115,6 +123,7 @@ struct NetworkFacts
 struct Facts
 {
     HostFacts host;
+    RuntimeFacts runtime;
     BinaryFacts binary;
     ChainFacts chain;
     ConfigFacts config;
@@ -129,6 +138,7 @@ struct DoctorOptions
     std::filesystem::path config = "/etc/sallyport/config.json";  ///< where no network names us
     std::filesystem::path cni_conf_dir = "/etc/cni/net.d";
     std::filesystem::path cni_bin_dir = "/opt/cni/bin";
+    std::string cri_socket = "auto";             ///< as in NodeOptions
     std::optional<std::filesystem::path> bpffs;  ///< in the configuration's place
 };
 
@@ -140,6 +150,7 @@ Facts gather_facts(const DoctorOptions& options);
 InspectedList inspect_list(const std::filesystem::path& file, const std::string& text, bool drop_in);
 
 std::vector<Finding> check_host(const HostFacts& host, const Config& config, bool cilium);
+std::vector<Finding> check_runtime(const RuntimeFacts& runtime, const ChainFacts& chain);
 std::vector<Finding> check_chain(const ChainFacts& chain);
 std::vector<Finding> check_binary(const BinaryFacts& binary);
 std::vector<Finding> check_config(const ConfigFacts& config);

@@ -3,13 +3,10 @@
 #include "sallyport/chain/method.hpp"
 
 #include <charconv>
-#include <utility>
 
 namespace sallyport {
-namespace {
 
-/// Major and minor of `v2.1.4`, `2.1.0-rc.1`, `1.7.24~ds1`; zeros where there is no such thing.
-std::pair<int, int> major_and_minor(std::string_view version)
+std::pair<int, int> release_of(std::string_view version)
 {
     if (version.starts_with('v'))
         version.remove_prefix(1);
@@ -22,11 +19,9 @@ std::pair<int, int> major_and_minor(std::string_view version)
     return {major, minor};
 }
 
-}  // namespace
-
 ChainMethod method_for(std::string_view runtime_name, std::string_view version)
 {
-    const bool reads_drop_ins = runtime_name == "containerd" && major_and_minor(version) >= std::pair{2, 1};
+    const bool reads_drop_ins = runtime_name == "containerd" && release_of(version) >= std::pair{2, 1};
     return reads_drop_ins ? ChainMethod::drop_in : ChainMethod::conflist;
 }
 

@@ -23,8 +23,9 @@ network, else the file of --config.)";
 
 constexpr const char* sections =
     R"(CHECKS
-  node        kernel, BPF file system, cgroup v2, the lock, forwarding, the
-              runtime's socket
+  node        kernel, BPF file system, cgroup v2, the lock, forwarding; the
+              container runtime, whether it hands annotations on and reads the
+              list's version and drop-ins
   chain       which list the runtime uses, whether sallyport is in it, behind
               the primary plugin, valid, and asks for annotations; drop-ins;
               lists that Cilium has moved away (cni.exclusive); who may expose
@@ -37,9 +38,7 @@ constexpr const char* sections =
               services of Cilium with the same frontend; ICMPv6 under policy;
               packets held and dropped
 
-  Not seen from here: Cilium's host firewall, whether the runtime hands
-  annotations on (containerd 1.5, CRI-O 1.29 and later do), and whether the
-  agent runs.
+  Not seen from here: Cilium's host firewall, and whether the agent runs.
 
 MARKS
   ok       in order
@@ -66,7 +65,7 @@ EXAMPLES
 
   On k3s:
   sallyport doctor --cni-conf-dir /var/lib/rancher/k3s/agent/etc/cni/net.d \
-                   --cni-bin-dir /var/lib/rancher/k3s/data/current/bin
+                   --cni-bin-dir /var/lib/rancher/k3s/data/cni
 
 FILES
   /etc/cni/net.d              the runtime's configuration
@@ -104,6 +103,9 @@ void add_doctor_command(CLI::App& app, const Environment& environment)
         ->capture_default_str();
     command->add_option("--cni-bin-dir", options->cni_bin_dir, "where the runtime looks for plugins")
         ->option_text("DIR")
+        ->capture_default_str();
+    command->add_option("--cri-socket", options->cri_socket, "where the container runtime answers; or auto, or off")
+        ->option_text("PATH")
         ->capture_default_str();
     add_view_options(*command, *view);
     const CLI::Option* const bpffs = command->get_option("--bpffs");

@@ -4,6 +4,7 @@
 // The facts that the kernel knows: mounts, devices, and what of ours is in it.
 #include "gather.hpp"
 
+#include "sallyport/cri.hpp"
 #include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/follow.hpp"
@@ -27,9 +28,6 @@ namespace sallyport {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::array runtime_sockets{"/run/containerd/containerd.sock", "/run/crio/crio.sock",
-                                     "/run/k3s/containerd/containerd.sock"};
 
 bool is_file_system(const fs::path& path, unsigned long magic)
 {
@@ -95,11 +93,24 @@ HostFacts gather_host(const Paths& paths)
     host.ipv6_forwarding = is_on("/proc/sys/net/ipv6/conf/all/forwarding");
     host.bpffs_mounted = is_file_system(paths.bpffs, BPF_FS_MAGIC);
     gather_cgroup(paths.cgroup, host);
-    std::error_code ignored;
-    for (const char* socket : runtime_sockets)
-        if (fs::is_socket(socket, ignored))
-            host.runtime_sockets.emplace_back(socket);
     return host;
+}
+
+RuntimeFacts gather_runtime(const std::string& cri_socket)
+{
+    RuntimeFacts runtime;
+    const auto socket = find_cri_socket(cri_socket);
+    if (!socket)
+        return runtime;
+    runtime.socket = *socket;
+    try {
+        RuntimeVersion answer = CriClient(*socket).version();
+        runtime.name = std::move(answer.name);
+        runtime.version = std::move(answer.version);
+    } catch (const Error& error) {
+        runtime.problem = error.what();
+    }
+    return runtime;
 }
 
 NetworkFacts gather_network(const Config& config, const NodeNetwork& node, const ChainFacts& chain)
@@ -175,6 +186,7 @@ Facts gather_facts(const DoctorOptions& options)
     facts.host = gather_host(paths);
     if (!facts.host.root)
         return facts;
+    facts.runtime = gather_runtime(options.cri_socket);
     const NodeNetwork node = read_node_network();
     facts.network = gather_network(facts.config.config, node, facts.chain);
     try {

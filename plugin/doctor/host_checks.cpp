@@ -99,10 +99,6 @@ std::vector<Finding> check_host(const HostFacts& host, const Config& config, boo
     else
         findings.fine("state-dir", "the lock in " + config.paths.state_dir.string() + " can be had");
     check_forwarding(host, config, cilium, findings);
-    if (host.runtime_sockets.empty())
-        findings.note("runtime", "no container runtime's socket in the usual places");
-    for (const std::filesystem::path& socket : host.runtime_sockets)
-        findings.fine("runtime", "a container runtime at " + socket.string());
     return findings.take();
 }
 

@@ -226,6 +226,7 @@ std::vector<Finding> examine(const Facts& facts)
         std::move(more.begin(), more.end(), std::back_inserter(all));
     };
     append(check_host(facts.host, facts.config.config, facts.network.cilium));
+    append(check_runtime(facts.runtime, facts.chain));
     append(check_chain(facts.chain));
     append(check_config(facts.config));
     append(check_binary(facts.binary));

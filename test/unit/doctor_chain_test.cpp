@@ -38,6 +38,32 @@ ChainFacts healthy_chain()
 
 }  // namespace
 
+TEST_CASE("a runtime is judged by its version, and by what the chain has for it", "[doctor]")
+{
+    const auto judged = [](const std::string& name, const std::string& version, const ChainFacts& chain) {
+        return check_runtime({"/run/cri.sock", "", name, version}, chain);
+    };
+    CHECK(level_of(judged("containerd", "v1.7.24", healthy_chain()), "runtime") == "ok");
+    CHECK(level_of(judged("containerd", "1.4.13", healthy_chain()), "runtime") == "failure");
+    CHECK(level_of(judged("cri-o", "1.28.0", healthy_chain()), "runtime") == "failure");
+    CHECK(level_of(judged("cri-o", "1.32.1", healthy_chain()), "runtime") == "ok");
+    CHECK(level_of(judged("another", "1.0.0", healthy_chain()), "runtime") == "note");
+    CHECK(level_of(judged("containerd", "dev", healthy_chain()), "runtime") == "note");
+    CHECK(level_of(check_runtime({}, healthy_chain()), "runtime") == "note");
+    CHECK(level_of(check_runtime({"/run/cri.sock", "no answer", "", ""}, healthy_chain()), "runtime") == "warning");
+
+    ChainFacts modern = healthy_chain();
+    modern.active = list_file(list_with(cilium_cni + "," + entry, "1.1.0"));
+    CHECK(level_of(judged("containerd", "1.7.24", modern), "runtime") == "failure");
+    CHECK(level_of(judged("containerd", "2.0.1", modern), "runtime") == "ok");
+
+    ChainFacts dropped_in = healthy_chain();
+    dropped_in.drop_ins = {inspect_list("/etc/cni/net.d/cilium/90-sallyport.conf", entry, true)};
+    CHECK(level_of(judged("containerd", "1.7.24", dropped_in), "runtime-drop-ins") == "failure");
+    CHECK(level_of(judged("cri-o", "1.34.0", dropped_in), "runtime-drop-ins") == "failure");
+    CHECK(level_of(judged("containerd", "2.1.0", dropped_in), "runtime-drop-ins") == "-");
+}
+
 TEST_CASE("a list is read as a runtime reads it", "[doctor]")
 {
     const InspectedList file = list_file(list_with(cilium_cni + "," + entry));

@@ -22,7 +22,6 @@ HostFacts healthy_host()
     host.kernel = "6.12.0";
     host.cgroup = "/sys/fs/cgroup";
     host.cgroup_children = 5;
-    host.runtime_sockets = {"/run/containerd/containerd.sock"};
     return host;
 }
 

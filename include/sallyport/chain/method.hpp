@@ -7,8 +7,12 @@
 #include "sallyport/node_options.hpp"
 
 #include <string_view>
+#include <utility>
 
 namespace sallyport {
+
+/// Major and minor of a runtime's `v2.1.4`, `2.1.0-rc.1`, `1.7.24~ds1`; zeros where there is no such thing.
+std::pair<int, int> release_of(std::string_view version);
 
 /// Where our entry belongs under this runtime: a drop-in with containerd from 2.1 on, which carries libcni 1.3, and the
 /// list itself with all others. That includes CRI-O, whatever its libcni: it tears a pod down by the list as it was
