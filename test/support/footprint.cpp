@@ -43,7 +43,7 @@ std::vector<std::uint32_t> tcx_programs(unsigned ifindex, std::uint32_t attach_t
         std::uint64_t more[5];  // the kernel writes a revision number there
     } query{ifindex, attach_type, 0, 0, reinterpret_cast<std::uintptr_t>(ids.data()), ids.size(), 0, {}};
     if (syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) != 0) {
-        if (errno == EINVAL || errno == ENOENT)
+        if (errno == EINVAL || errno == ENOENT || errno == ENODEV)  // the last: a pod's device that goes just now
             return {};
         throw std::system_error(errno, std::generic_category(), "BPF_PROG_QUERY");
     }
