@@ -7,11 +7,12 @@
 #include "sallyport/chain/conflist.hpp"
 #include "sallyport/chain/keeper.hpp"
 
+#include "support/cni.hpp"
 #include "support/conflist_storm.hpp"
 #include "support/soak.hpp"
 #include "support/temporary_directory.hpp"
 
-#include <poll.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +24,9 @@
 #include <iostream>
 #include <set>
 #include <sstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 using namespace sallyport;
 using namespace sallyport::test;
@@ -35,29 +38,36 @@ namespace {
 using Time = std::chrono::steady_clock;
 
 const std::string left_by_owner = "05-cilium.conflist.cilium_bak";
-const std::string entry = complete_entry(R"({"gateways":{"namespaces":["apisix"]}})");
+const std::string configuration = R"({"gateways":{"namespaces":["apisix"]}})";
+const std::string entry = complete_entry(configuration);
 
-/// What the agent does for the chain, alone.
-[[noreturn]] void keep_for_ever(const fs::path& directory, ChainMethod method)
-{
-    ChainKeeper keeper(directory, method);
-    keeper.set_entry(entry);
-    for (;;) {
-        keeper.keep();
-        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(keeper.next_look() - Time::now());
-        pollfd watch{.fd = keeper.watch_fd(), .events = POLLIN, .revents = 0};
-        ::poll(&watch, 1, static_cast<int>(std::max(wait, 0ms).count()));
-    }
-}
-
-/// A process that keeps the chain, and what it costs.
+/// An agent, and what it costs. There is no runtime for it to ask, and nobody whom it tells.
 class KeepingProcess
 {
 public:
-    KeepingProcess(const fs::path& directory, ChainMethod method) : pid_(::fork())
+    KeepingProcess(const fs::path& directory, const std::string& method)
     {
-        if (pid_ == 0)
-            keep_for_ever(directory, method);
+        std::ofstream(own_.path() / "config.json") << configuration;
+        const std::vector<std::string> words{"sallyport",
+                                             "agent",
+                                             "--config=" + (own_.path() / "config.json").string(),
+                                             "--cni-bin-dir=" + own_.path().string(),
+                                             "--cni-conf-dir=" + directory.string(),
+                                             "--chain=" + method,
+                                             "--cri-socket=off",
+                                             "--listen=off"};
+        std::vector<char*> arguments;
+        for (const std::string& word : words)
+            arguments.push_back(const_cast<char*>(word.c_str()));
+        arguments.push_back(nullptr);
+        const std::string binary = sallyport_binary();
+        const std::string log = own_.path() / "log";
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), STDERR_FILENO);
+            ::execv(binary.c_str(), arguments.data());
+            ::_exit(127);
+        }
     }
     KeepingProcess(const KeepingProcess&) = delete;
     KeepingProcess& operator=(const KeepingProcess&) = delete;
@@ -99,7 +109,8 @@ public:
 private:
     fs::path directory() const { return "/proc/" + std::to_string(pid_); }
 
-    pid_t pid_;
+    TemporaryDirectory own_;
+    pid_t pid_ = -1;
 };
 
 /// How long it takes until the answer is yes; at most `patience`.
@@ -137,10 +148,10 @@ TEST_CASE("a list that changes 20 times a second stays whole and its owner's, an
     const fs::path net = directory.path();
     ListWriter writer(net, 4711);
     writer.write_whole();
-    const KeepingProcess keeper(net, ChainMethod::conflist);
+    const KeepingProcess keeper(net, "conflist");
     ListReader reader(writer, net, entry);
     REQUIRE(time_until([&] { return reader.in_place(); }) < 20s);
-    std::this_thread::sleep_for(300ms);  // it has no file open for long
+    std::this_thread::sleep_for(1s);  // it has no file open for long
     const auto handles = keeper.handles();
 
     const int storms = amount(2, 6);
@@ -242,7 +253,7 @@ TEST_CASE("an exclusive owner leaves a drop-in alone", "[chain][load]")
     const fs::path net = directory.path();
     const ExclusiveOwner owner(net);
     REQUIRE(time_until([&] { return fs::exists(net / "05-cilium.conflist"); }) < 20s);
-    const KeepingProcess keeper(net, ChainMethod::drop_in);
+    const KeepingProcess keeper(net, "drop-in");
     const auto there = [&] { return same_meaning(content(net / "cilium" / "90-sallyport.conf"), entry); };
     CHECK(time_until(there) < 20s);
     std::this_thread::sleep_for(amount(1s, 5s));
