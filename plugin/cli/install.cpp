@@ -35,8 +35,8 @@ constexpr const char* install_description =
     R"(puts the program and its entry in their places, once
 
 Copies this program to where the runtime looks for plugins, and then puts
-sallyport's entry into the network that is active on this node. Nothing stays to
-keep it there: where Cilium or anybody else rewrites that list, run
+sallyport's entry into the network that is active on this node. Nothing stays
+to keep it there: where Cilium or anybody else rewrites that list, run
 `sallyport agent`.)";
 
 constexpr const char* install_sections =
@@ -54,9 +54,9 @@ constexpr const char* uninstall_description =
 
 The entry leaves the networks first, then the program goes, then what is in
 the kernel: gateway pods that still run lose their node ports, and are named.
-Under CRI-O the program stays, as CRI-O calls it for every pod that was started
-with it; remove it after the node was drained. Every step is tried; run it
-again after a failure.)";
+Under CRI-O the program stays, as CRI-O calls it for every pod that was
+started with it; remove it after the node was drained. Every step is tried;
+run it again after a failure.)";
 
 constexpr const char* uninstall_sections =
     R"(EXIT STATUS

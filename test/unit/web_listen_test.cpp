@@ -10,7 +10,7 @@
 using namespace sallyport;
 using namespace sallyport::web;
 
-TEST_CASE("--listen: all addresses, or one of either family", "[web]")
+TEST_CASE("the address to listen at: all addresses, or one of either family", "[web]")
 {
     CHECK(parse_listen(":9465") == ListenAddress{std::nullopt, 9465});
     CHECK(parse_listen(":0") == ListenAddress{std::nullopt, 0});
@@ -20,7 +20,7 @@ TEST_CASE("--listen: all addresses, or one of either family", "[web]")
     CHECK(parse_listen("[::]:9465") == ListenAddress{Address::any_v6(), 9465});
 }
 
-TEST_CASE("--listen: what isn't an address is quoted", "[web]")
+TEST_CASE("the address to listen at: what isn't an address is quoted", "[web]")
 {
     for (const char* text :
          {"", "9465", ":", ":http", ":65536", ":-1", ":09465", "localhost:9465", "2001:db8::1:9465", "[192.0.2.1]:9465",
