@@ -111,7 +111,7 @@ Agent::Agent(const Node& node, const std::string& text, const std::string& binar
 
 std::string Agent::log() const
 {
-    return read("/proc/" + std::to_string(process_.pid()) + "/fd/2");
+    return process_.errors();
 }
 
 bool Agent::says(const std::string& text) const

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,7 +43,10 @@ UniqueFd memory_file(const std::string& content)
 
 std::string content_of(const UniqueFd& fd)
 {
-    std::string content(static_cast<std::size_t>(::lseek(fd.get(), 0, SEEK_END)), '\0');
+    struct stat file
+    {};
+    ::fstat(fd.get(), &file);  // the offset is the process's, which may still write
+    std::string content(static_cast<std::size_t>(file.st_size), '\0');
     const ssize_t count = ::pread(fd.get(), content.data(), content.size(), 0);
     content.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
     return content;
@@ -98,6 +102,8 @@ public:
         return status;
     }
 
+    std::string errors() const { return content_of(err_); }
+
     Output output(int status) const
     {
         return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content_of(out_), content_of(err_)};
@@ -129,6 +135,11 @@ pid_t Running::pid() const
 void Running::signal(int number) const
 {
     ::kill(pid(), number);
+}
+
+std::string Running::errors() const
+{
+    return process_->errors();
 }
 
 Output Running::wait()

@@ -48,6 +48,9 @@ public:
     pid_t pid() const;
     void signal(int number) const;
 
+    /// What it has written to stderr so far.
+    std::string errors() const;
+
     /// Waits until it has ended by itself.
     Output wait();
 
