@@ -4,6 +4,8 @@
 
 #include "sallyport/error.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -20,11 +22,19 @@ constexpr milliseconds lock_patience = 10s;  ///< each holder needs milliseconds
 
 }  // namespace
 
-Task::Task(std::string name, Pace pace, std::function<void()> work, Clock clock)
+Instant thread_cpu_time()
+{
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return Instant(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+}
+
+Task::Task(std::string name, Pace pace, std::function<void()> work, Clock clock, Clock cpu_time)
     : name_(std::move(name)),
       pace_(pace),
       work_(std::move(work)),
       clock_(std::move(clock)),
+      cpu_time_(std::move(cpu_time)),
       due_(clock_()),
       last_success_(due_)
 {}
@@ -41,11 +51,12 @@ void Task::soon()
 
 void Task::run()
 {
-    const Instant begin = clock_();
+    const Instant begin = cpu_time_();
     due_ = Instant::max();  // news that come meanwhile may bring it forward
     const milliseconds wait = attempt();
+    const auto used = cpu_time_() - begin;
     const Instant end = clock_();
-    rests_until_ = end + std::chrono::duration_cast<Instant::duration>((end - begin) * (1 / pace_.share - 1));
+    rests_until_ = end + std::chrono::duration_cast<Instant::duration>(used * (1 / pace_.share - 1));
     due_ = std::max(std::min(due_, end + wait), rests_until_);
 }
 

@@ -21,8 +21,9 @@ ask()
 input=/dev/null
 ask version version
 ask help --help
-for program in build/skeletons/*.bpf.o; do
-    cmp "$program" "build/arm64/skeletons/${program##*/}" || fail "$program is another on arm64"
+for source in bpf/*.bpf.c; do
+    program=$(basename "${source%.c}").o
+    cmp build/skeletons/"$program" build/arm64/skeletons/"$program" || fail "$program is another on arm64"
 done
 
 input=$scratch/version.json

@@ -18,7 +18,7 @@ struct Bench
 {
     explicit Bench(Pace pace)
         : task(
-              "work", pace, [this] { work(); }, [this] { return now; })
+              "work", pace, [this] { work(); }, [this] { return now; }, [this] { return cpu_time; })
     {}
 
     std::chrono::milliseconds wait() const { return std::chrono::ceil<std::chrono::milliseconds>(task.due() - now); }
@@ -30,6 +30,7 @@ struct Bench
     }
 
     Instant now{1000s};
+    Instant cpu_time{3s};
     std::function<void()> work = [] {};
     Task task;
 };
@@ -73,14 +74,23 @@ TEST_CASE("news that come while it runs aren't lost", "[agent][task]")
 TEST_CASE("a task that takes long keeps to its share of the time, whatever the news", "[agent][task]")
 {
     Bench bench({.period = 1s, .gather = 100ms, .share = 0.01});
-    bench.work = [&] { bench.now += 50ms; };
+    bench.work = [&] { bench.cpu_time += 50ms; };
     bench.run();
     CHECK(bench.wait() == 4950ms);
     bench.task.soon();
     CHECK(bench.wait() == 4950ms);
-    bench.work = [&] { bench.now += 1ms; };
+    bench.work = [&] { bench.cpu_time += 1ms; };
     bench.run();
     CHECK(bench.wait() == 1s);
+    bench.task.soon();
+    CHECK(bench.wait() == 100ms);
+}
+
+TEST_CASE("waiting for a lock or for a core uses nothing of a task's share up", "[agent][task]")
+{
+    Bench bench({.period = 1s, .gather = 100ms, .share = 0.01});
+    bench.work = [&] { bench.now += 2s; };
+    bench.run();
     bench.task.soon();
     CHECK(bench.wait() == 100ms);
 }

@@ -17,14 +17,19 @@ struct Pace
 {
     std::chrono::milliseconds period;     ///< at least this often
     std::chrono::milliseconds gather{0};  ///< news wait this long for more of their kind
-    double share = 1;                     ///< of all time, at the most
+    double share = 1;                     ///< of a core, at the most
 };
+
+/// What this thread has had of a core; for differences only.
+Instant thread_cpu_time();
 
 class Task
 {
 public:
-    /// `work` throws what went wrong. Due at once.
-    Task(std::string name, Pace pace, std::function<void()> work, Clock clock = std::chrono::steady_clock::now);
+    /// `work` throws what went wrong. Due at once. Its share is counted in CPU time: on a busy node, or where it waits
+    /// for a lock, it has used nothing up.
+    Task(std::string name, Pace pace, std::function<void()> work, Clock clock = std::chrono::steady_clock::now,
+         Clock cpu_time = thread_cpu_time);
 
     const std::string& name() const { return name_; }
     Instant due() const { return due_; }
@@ -49,6 +54,7 @@ private:
     Pace pace_;
     std::function<void()> work_;
     Clock clock_;
+    Clock cpu_time_;
     Instant due_;
     Instant rests_until_{};  ///< not before, whatever the news
     Instant last_success_;
