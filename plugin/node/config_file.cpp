@@ -53,7 +53,7 @@ bool ConfigFile::refresh(const std::function<void(const Config& before, const Co
     } catch (const Error& error) {
         const Error named = error.during(path_.string());
         if (!config_)
-            throw named;
+            throw error.during(path_.string());
         throw Error(named.code(),
                     std::string(named.what()) + "; until then, the configuration before it stays in force");
     }

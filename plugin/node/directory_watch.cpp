@@ -45,9 +45,10 @@ bool DirectoryWatch::drain()
             inotify_event event{};
             std::memcpy(&event, buffer.data() + at, sizeof event);
             at += static_cast<ssize_t>(sizeof event + event.len);
-            if ((event.mask & IN_IGNORED) !=
-                0)  // the directory is gone: the next watch() tries what stands in its place
-                std::erase_if(watches_, [&](const auto& each) { return each.second == event.wd; });
+            const int gone = event.wd;
+            // The directory is gone: the next watch() tries what stands in its place.
+            if ((event.mask & IN_IGNORED) != 0)
+                std::erase_if(watches_, [gone](const auto& each) { return each.second == gone; });
         }
     }
 }
