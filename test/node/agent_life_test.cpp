@@ -15,6 +15,7 @@
 
 #include <csignal>
 #include <memory>
+#include <utility>
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
@@ -68,11 +69,15 @@ TEST_CASE("of two agents of different builds, the one that began last is in char
     gateway.listen();
     const Agent older(node);
     older.wait_until_begun();
+    const auto of_the_older = node.footprint();
     auto younger = std::make_unique<Agent>(node, "", other_build(node));
     CHECK(older.says("another agent has begun on this node"));
-    REQUIRE(eventually([&] { return younger->log().find("in force") != std::string::npos; }));
-    std::this_thread::sleep_for(1s);  // its programs are in place
-    const auto programs = node.footprint();
+    auto programs = of_the_older;
+    REQUIRE(eventually([&] {  // its programs are all in place
+        const auto last = std::exchange(programs, node.footprint());
+        std::this_thread::sleep_for(500ms);
+        return last == programs && programs != of_the_older;
+    }));
     for (int i = 0; i < 5; i++) {
         node.cgroup.add("slice-" + std::to_string(i));
         node.host.ip("addr add 198.51.100." + std::to_string(i) + "/32 dev lo\n");
@@ -104,7 +109,7 @@ TEST_CASE("agents that are killed, restarted and upgraded under load fail no req
     const int rounds = amount(4, 50);
     for (int i = 0; i < rounds; i++) {
         Agent agent(node, "", i % 2 == 0 ? other : sallyport_binary());
-        agent.wait_until_begun();
+        CHECK(agent.says("this configuration is in force now"));
         std::this_thread::sleep_for(300ms);  // into what it does at its start, or past it
         if (i % 3 == 0) {
             agent.kill();
@@ -115,7 +120,7 @@ TEST_CASE("agents that are killed, restarted and upgraded under load fail no req
     const LoadReport report = load.stop();
     INFO(report.text);
     CHECK(report.failures == "");
-    CHECK(report.requests > 300UL * static_cast<unsigned>(rounds));
+    CHECK(report.requests > 100UL * static_cast<unsigned>(rounds));  // on a machine that is busy with others too
 }
 
 TEST_CASE("an agent at rest costs next to nothing, and leaks nothing", "[agent][life]")

@@ -43,7 +43,7 @@ std::string who_udp(const Node& node, const DialOptions& options = {})
 TEST_CASE("with settle, the older pod goes on until the younger has listened that long", "[handover][settle]")
 {
     Node node;
-    const std::map<std::string, std::string> settle{{"sallyport.dev/settle", "3s"}};
+    const std::map<std::string, std::string> settle{{"sallyport.dev/settle", "5s"}};
     Pod older(node, spec("older", settle));
     Pod younger(node, spec("younger", settle));
     const TcpServer first(older.netns, "older", {"::", 9080});

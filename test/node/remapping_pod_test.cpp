@@ -83,7 +83,9 @@ TEST_CASE("status shows how pods share, and what it lacks to take over", "[statu
     CHECK(port.at("handovers") == 0);
     CHECK(port.at("held") == 0);
     CHECK(port.at("pods").at(0).at("takesNew") == false);
-    CHECK(port.at("pods").at(0).at("why") == "has listened for 0s, settles for 60s");
+    const std::string why = port.at("pods").at(0).at("why");
+    CHECK(why.starts_with("has listened for "));
+    CHECK(why.ends_with("s, settles for 60s"));
     CHECK(port.at("pods").at(1).at("takesNew") == true);
     CHECK(node.tool({"status"}).out.find("newest, settle 60s, hold 1500ms") != std::string::npos);
 }

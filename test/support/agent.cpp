@@ -121,7 +121,11 @@ bool Agent::says(const std::string& text) const
 
 void Agent::wait_until_begun() const
 {
-    if (!says("this configuration is in force now"))
+    const auto has_begun = [this] {
+        const HttpAnswer answer = get("/readyz");
+        return answer.status != 0 && answer.body.find("for the first time") == std::string::npos;
+    };
+    if (!says("this configuration is in force now") || !eventually(has_begun))
         throw std::runtime_error("the agent doesn't begin: " + log());
 }
 
