@@ -140,7 +140,7 @@ void check_counters(const NodeReport& report, Findings& findings)
         }
     if (dropped > 0)
         findings.warning("drops", std::to_string(dropped) + " packets were dropped (" + joined(reasons) + ")",
-                         "`sallyport trace` shows which, and README.md what each reason means");
+                         "`sallyport trace` shows which, and conf/docs/reference.md what each reason means");
 }
 
 }  // namespace
