@@ -7,7 +7,7 @@
 #include "sallyport/cni/json.hpp"
 #include "sallyport/doctor.hpp"
 #include "sallyport/error.hpp"
-#include "sallyport/names.hpp"
+#include "sallyport/listed.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The agent with all its parts, as an operator meets it.
+#include "sallyport/listed.hpp"
+
 #include "support/agent.hpp"
 #include "support/cri_server.hpp"
 #include "support/echo.hpp"
@@ -21,6 +23,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <thread>
 #include <vector>
@@ -227,9 +230,8 @@ TEST_CASE("the agent stays small with 1,000 node ports and 100,000 flows", "[loa
     node.plugin["gateways"]["ports"] = {"8000-8999"};
     std::vector<std::unique_ptr<Pod>> pods;
     for (int i = 0; i < 50; i++) {
-        std::string expose;
-        for (int port = 8000 + 20 * i; port < 8020 + 20 * i; port++)
-            expose += (expose.empty() ? "" : ", ") + std::to_string(port) + ":9080";
+        const std::string expose = sallyport::listed(std::views::iota(8000 + 20 * i, 8020 + 20 * i),
+                                                     [](int port) { return std::to_string(port) + ":9080"; });
         pods.push_back(std::make_unique<Pod>(node, PodSpec{.name = "gateway-" + std::to_string(i), .expose = expose}));
         require_ok(pods.back()->add());
     }
