@@ -5,6 +5,7 @@
 #include "sallyport/listed.hpp"
 
 #include "support/agent.hpp"
+#include "support/content.hpp"
 #include "support/cri_server.hpp"
 #include "support/echo.hpp"
 #include "support/flood.hpp"
@@ -20,7 +21,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -38,12 +38,6 @@ std::filesystem::path list_of(const Node& node)
     return cni_conf_dir(node) / "05-cilium.conflist";
 }
 
-std::string text_of(const std::filesystem::path& path)
-{
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// What Cilium writes at its start, over whatever stands there, in one step.
 void write_list(const Node& node)
 {
@@ -56,7 +50,7 @@ void write_list(const Node& node)
 
 std::optional<Json> our_entry(const Node& node)
 {
-    const Json list = Json::parse(text_of(list_of(node)));
+    const Json list = Json::parse(content(list_of(node)));
     for (const Json& plugin : list.at("plugins"))
         if (plugin.at("type") == "sallyport")
             return plugin;

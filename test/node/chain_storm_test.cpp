@@ -9,6 +9,7 @@
 
 #include "support/cni.hpp"
 #include "support/conflist_storm.hpp"
+#include "support/content.hpp"
 #include "support/soak.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -129,14 +130,6 @@ std::set<std::string> names(const fs::path& directory)
     for (const auto& file : fs::directory_iterator(directory))
         found.insert(file.path().filename().string());
     return found;
-}
-
-std::string content(const fs::path& path)
-{
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
 }
 
 }  // namespace
