@@ -6,6 +6,7 @@
 
 #include "support/agent.hpp"
 #include "support/content.hpp"
+#include "support/cri_messages.hpp"
 #include "support/cri_server.hpp"
 #include "support/echo.hpp"
 #include "support/flood.hpp"

@@ -4,6 +4,7 @@
 // Whoever is at the other end of the socket: every call ends, with an error that says which socket and why.
 #include "sallyport/cri.hpp"
 
+#include "support/cri_messages.hpp"
 #include "support/cri_server.hpp"
 #include "support/refusal.hpp"
 #include "support/temporary_directory.hpp"
