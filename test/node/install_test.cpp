@@ -89,8 +89,8 @@ struct Machine : Node
 
     bool has_our_entry() const
     {
-        const auto found = sallyport::find_entry(content(conflist()));
-        return found && sallyport::same_meaning(*found, sallyport::complete_entry(plugin.dump()));
+        const auto found = sallyport::find_entries(content(conflist()));
+        return found.size() == 1 && sallyport::same_meaning(found[0], sallyport::complete_entry(plugin.dump()));
     }
 
 private:
