@@ -6,6 +6,7 @@
 #include "sallyport/commands.hpp"
 #include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 
@@ -35,14 +36,6 @@ bool asks_for_something(const Sandbox& sandbox)
 {
     return std::ranges::any_of(sandbox.annotations,
                                [](const auto& annotation) { return annotation.first.starts_with("sallyport.dev/"); });
-}
-
-std::string listed(const std::vector<std::string>& texts)
-{
-    std::string list;
-    for (const std::string& text : texts)
-        list += (list.empty() ? "" : ", ") + text;
-    return list;
 }
 
 Attachment resolve(const Sandbox& sandbox, const std::string& network)
@@ -128,10 +121,9 @@ PodAddresses choose_pod_addresses(const std::vector<std::string>& told, const st
         if (auto& first_of_family = address.is_v4() ? chosen.v4 : chosen.v6; !first_of_family)
             first_of_family = address;
     if (!chosen.v4 && !chosen.v6) {
-        std::vector<std::string> found;
-        std::ranges::transform(of_device, std::back_inserter(found), &Address::to_string);
+        const std::string found = listed(of_device, &Address::to_string);
         throw Error(Code::io_failure, "the pod's " + std::string(pod_interface) + " has " +
-                                          (found.empty() ? "no address" : listed(found)) +
+                                          (found.empty() ? "no address" : found) +
                                           (told.empty() ? "" : ", while the container runtime says " + listed(told)) +
                                           "; start the pod anew");
     }

@@ -10,6 +10,7 @@
 #include "sallyport/error.hpp"
 #include "sallyport/fast_path.hpp"
 #include "sallyport/follow.hpp"
+#include "sallyport/listed.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 #include "sallyport/os/netlink.hpp"
@@ -32,10 +33,9 @@ constexpr std::chrono::seconds agent_patience{1};
 
 std::string summary(const std::vector<Exposure>& exposures)
 {
-    std::string text;
-    for (const Exposure& exposure : exposures)
-        text += (text.empty() ? "" : ", ") + exposure.node_port.to_string() + " -> " + exposure.backend.to_string();
-    return text;
+    return listed(exposures, [](const Exposure& exposure) {
+        return exposure.node_port.to_string() + " -> " + exposure.backend.to_string();
+    });
 }
 
 /// The host's end of the pod's device, where the fast path is wanted; throws Error where it can't be had. Changes
@@ -233,11 +233,7 @@ void check(const Request& request)
         missing.push_back(hook);
     if (missing.empty())
         return;
-
-    std::string list;
-    for (const std::string& item : missing)
-        list += (list.empty() ? "" : ", ") + item;
-    throw Error(Code::io_failure, "pod " + pod.pod() + ": missing " + list + "; start the pod anew");
+    throw Error(Code::io_failure, "pod " + pod.pod() + ": missing " + listed(missing) + "; start the pod anew");
 }
 
 void gc(const Request& request)

@@ -5,6 +5,7 @@
 #include "sallyport/cni/json.hpp"
 #include "sallyport/cni/runtime_config.hpp"
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 #include "sallyport/names.hpp"
 
 #include <algorithm>

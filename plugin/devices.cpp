@@ -3,6 +3,7 @@
 #include "sallyport/devices.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 
 #include <fnmatch.h>
 
@@ -42,10 +43,8 @@ std::vector<Device> outside_devices(const std::optional<std::vector<std::string>
     if (!chosen.empty())
         return chosen;
 
-    std::string list;
-    for (const std::string& pattern : patterns.value_or(std::vector<std::string>{"auto"}))
-        list += (list.empty() ? "" : ", ") + pattern;
-    throw Error(Code::node_lacks, "no network device of this node fits `devices` (" + list +
+    throw Error(Code::node_lacks, "no network device of this node fits `devices` (" +
+                                      (patterns ? listed(*patterns) : "auto") +
                                       "); name the ones where outside traffic arrives (`ip -br link` lists them)");
 }
 

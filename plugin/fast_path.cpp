@@ -3,6 +3,7 @@
 #include "sallyport/fast_path.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 
 #include <algorithm>
 #include <string>
@@ -50,13 +51,10 @@ void refuse_bypass(const std::vector<Device>& guarded)
 {
     if (guarded.empty())
         return;
-    std::string list;
-    for (const Device& device : guarded)
-        list += (list.empty() ? "" : ", ") + device.name;
     throw Error(Code::invalid_network_config,
                 "/fastPath is true, and would bypass Cilium's programs, which enforce its "
                 "policies at " +
-                    list + way_out);
+                    listed(guarded, &Device::name) + way_out);
 }
 
 }  // namespace sallyport

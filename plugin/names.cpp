@@ -3,6 +3,7 @@
 #include "sallyport/names.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -35,14 +36,6 @@ std::size_t typing_errors(std::string_view a, std::string_view b)
 bool is_one_of(std::string_view text, Names names)
 {
     return std::find(names.begin(), names.end(), text) != names.end();
-}
-
-std::string listed(Names names)
-{
-    std::string text;
-    for (const std::string_view name : names)
-        text += (text.empty() ? "" : ", ") + std::string(name);
-    return text;
 }
 
 std::string advice_for(std::string_view unknown, Names known)

@@ -3,6 +3,7 @@
 #include "sallyport/policy.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 
 #include <algorithm>
 #include <map>
@@ -33,19 +34,15 @@ struct Claim
 
 std::string listed_namespaces(const Gateways& gateways)
 {
-    std::string text;
-    for (const std::string& name : gateways.namespaces)
-        text += (text.empty() ? "" : ", ") + in_quotes(name);
-    return text.empty() ? "none" : text;
+    return gateways.namespaces.empty() ? "none" : listed(gateways.namespaces, in_quotes);
 }
 
 std::string listed_ports(const Gateways& gateways)
 {
-    std::string text;
-    for (const PortRange& range : gateways.ports)
-        text += (text.empty() ? "" : ", ") + std::to_string(range.first) +
-                (range.first == range.last ? "" : "-" + std::to_string(range.last));
-    return text.empty() ? "none" : text;
+    const auto text_of = [](const PortRange& range) {
+        return std::to_string(range.first) + (range.first == range.last ? "" : "-" + std::to_string(range.last));
+    };
+    return gateways.ports.empty() ? "none" : listed(gateways.ports, text_of);
 }
 
 void check_gateways(const Gateways& gateways, const std::vector<Wish>& expose, const Attachment& pod)

@@ -80,6 +80,7 @@ struct ChainFacts
 {
     std::filesystem::path directory;
     bool exists = true;
+    std::string problem;                       ///< why it can't be read; empty: it can
     std::optional<InspectedList> active;       ///< the first by name, which is what runtimes use
     std::vector<InspectedList> shadowed;       ///< later ones that have an entry of ours
     std::vector<InspectedList> drop_ins;       ///< ours, for the active network
@@ -146,7 +147,8 @@ Facts gather_facts(const DoctorOptions& options);
 
 // ---- judgement: functions of values ---------------------------------------------------------------------------------
 
-/// Reads a file's text as a runtime would. `drop_in`: one plugin instead of a list.
+/// Reads a file's text as a runtime would, which goes by its name too. `drop_in`: one plugin, for a network's
+/// directory.
 InspectedList inspect_list(const std::filesystem::path& file, const std::string& text, bool drop_in);
 
 std::vector<Finding> check_host(const HostFacts& host, const Config& config, bool cilium);

@@ -14,9 +14,6 @@ using Names = std::span<const std::string_view>;
 
 bool is_one_of(std::string_view text, Names names);
 
-/// `a, b, c`
-std::string listed(Names names);
-
 /// For a message about an unknown name: `did you mean "addresses"?` where one of `known` is a typing error or two away,
 /// else all of them.
 std::string advice_for(std::string_view unknown, Names known);

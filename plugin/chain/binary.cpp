@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/chain/binary.hpp"
 
-#include "files.hpp"
-
+#include "sallyport/chain/files.hpp"
 #include "sallyport/error.hpp"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "conf_dir.hpp"
+#include "sallyport/chain/conf_dir.hpp"
 
 #include "sallyport/error.hpp"
 
@@ -36,6 +36,16 @@ std::vector<fs::path> entries_of(const fs::path& directory)
     return entries;
 }
 
+template <typename Predicate>
+std::vector<std::string> names_in(const fs::path& directory, Predicate&& is_wanted)
+{
+    std::vector<std::string> names;
+    for (const fs::path& entry : entries_of(directory))
+        if (is_wanted(entry.filename().string()))
+            names.push_back(entry.filename().string());
+    return names;
+}
+
 bool is_alphanumeric(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -50,11 +60,12 @@ bool is_conf_name(std::string_view file_name)
 
 std::vector<std::string> conf_names(const fs::path& directory)
 {
-    std::vector<std::string> names;
-    for (const fs::path& entry : entries_of(directory))
-        if (is_conf_name(entry.filename().string()))
-            names.push_back(entry.filename().string());
-    return names;
+    return names_in(directory, is_conf_name);
+}
+
+std::vector<std::string> set_aside_names(const fs::path& directory)
+{
+    return names_in(directory, [](std::string_view name) { return name.ends_with(set_aside_end); });
 }
 
 ActiveNetwork find_active(const fs::path& directory)
@@ -83,17 +94,22 @@ ActiveNetwork find_active(const fs::path& directory)
     return active;
 }
 
+std::vector<fs::path> drop_in_files(const fs::path& network_directory)
+{
+    std::vector<fs::path> files = entries_of(network_directory);
+    std::erase_if(files, [](const fs::path& file) { return !file.filename().string().ends_with(".conf"); });
+    return files;
+}
+
 DropIns find_drop_ins(const fs::path& network_directory)
 {
     DropIns found;
-    for (const fs::path& entry : entries_of(network_directory)) {
-        if (!entry.filename().string().ends_with(".conf"))
-            continue;
-        const auto content = read_file(entry);
+    for (const fs::path& file : drop_in_files(network_directory)) {
+        const auto content = read_file(file);
         if (!content)
             continue;
         const std::string type = drop_in_type(content->text);
-        (type == "sallyport" ? found.ours : type.empty() ? found.broken : found.others).push_back(entry);
+        (type == our_type ? found.ours : type.empty() ? found.broken : found.others).push_back(file);
     }
     return found;
 }

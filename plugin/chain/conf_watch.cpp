@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conf_watch.hpp"
 
-#include "conf_dir.hpp"
-
+#include "sallyport/chain/conf_dir.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
 

@@ -5,11 +5,13 @@
 #include "sallyport/cni/json.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 #include "sallyport/names.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace sallyport {
 namespace {
@@ -17,8 +19,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::string_view our_type = "sallyport";
-constexpr std::string_view annotations_capability = "io.kubernetes.cri.pod-annotations";
 constexpr std::string_view blanks = " \t\r\n";
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
@@ -69,8 +69,10 @@ std::vector<std::string> versions_of(const json& root)
 
 std::vector<std::string> plugin_types(const json& plugins)
 {
-    if (!plugins.is_array() || plugins.empty())
+    if (!plugins.is_array())
         refuse("`plugins` isn't a list of plugins");
+    if (plugins.empty())
+        refuse("its list of plugins is empty");
     std::vector<std::string> types;
     for (const json& plugin : plugins) {
         types.push_back(plugin.is_object() ? string_member(plugin, "type") : "");
@@ -93,6 +95,13 @@ std::vector<std::string_view> entries_of(std::string_view list)
 bool is_ours(std::string_view entry)
 {
     return drop_in_type(entry) == our_type;
+}
+
+std::vector<std::string_view> entries_of_ours(std::string_view list)
+{
+    std::vector<std::string_view> entries = entries_of(list);
+    std::erase_if(entries, [](std::string_view entry) { return !is_ours(entry); });
+    return entries;
 }
 
 std::size_t offset(std::string_view list, std::string_view part)
@@ -162,7 +171,8 @@ NetworkFile read_network_file(std::string_view file_name, std::string_view text)
     file.versions = versions_of(root);
     file.single = !file_name.ends_with(".conflist");
     if (file.single) {
-        if (string_member(root, "type").empty())
+        file.plugins = {string_member(root, "type")};
+        if (file.plugins[0].empty())
             refuse("it has no type; a list of plugins belongs in a file named *.conflist");
         return file;
     }
@@ -208,12 +218,10 @@ std::string complete_entry(std::string_view text)
     return entry.dump();
 }
 
-std::optional<std::string> find_entry(std::string_view list)
+std::vector<std::string> find_entries(std::string_view list)
 {
-    for (const std::string_view entry : entries_of(list))
-        if (is_ours(entry))
-            return std::string(entry);
-    return std::nullopt;
+    const auto ours = entries_of_ours(list);
+    return {ours.begin(), ours.end()};
 }
 
 bool same_meaning(std::string_view one, std::string_view other)
@@ -225,14 +233,12 @@ bool same_meaning(std::string_view one, std::string_view other)
 
 std::string with_entry(std::string_view list, std::string_view entry)
 {
-    const auto entries = entries_of(list);
-    std::vector<std::string_view> ours;
-    std::copy_if(entries.begin(), entries.end(), std::back_inserter(ours), is_ours);
+    const auto ours = entries_of_ours(list);
     if (ours.size() > 1)
         return with_entry(removed(list, ours.back()), entry);
     if (ours.empty())
         return appended(list, entry);
-    if (ours[0].data() == entries[0].data())  // where it can't stand, as it has no result to work on
+    if (ours[0].data() == entries_of(list)[0].data())  // where it can't stand, as it has no result to work on
         return appended(removed(list, ours[0]), entry);
     if (same_meaning(ours[0], entry))
         return std::string(list);
@@ -243,13 +249,12 @@ std::string with_entry(std::string_view list, std::string_view entry)
 
 std::string without_entry(std::string_view list)
 {
-    const auto entries = entries_of(list);
-    const auto ours = std::find_if(entries.rbegin(), entries.rend(), is_ours);
-    if (ours == entries.rend())
+    const auto ours = entries_of_ours(list);
+    if (ours.empty())
         return std::string(list);
-    if (std::all_of(entries.begin(), entries.end(), is_ours))
+    if (ours.size() == entries_of(list).size())
         throw Error(Code::invalid_network_config, "it holds no plugin but Sallyport; remove the file");
-    return without_entry(removed(list, *ours));
+    return without_entry(removed(list, ours.back()));
 }
 
 std::string drop_in_text(std::string_view entry)

@@ -1,6 +1,6 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "files.hpp"
+#include "sallyport/chain/files.hpp"
 
 #include "sallyport/error.hpp"
 
@@ -89,13 +89,14 @@ std::optional<FileContent> read_file(const fs::path& path)
     }
     if (!S_ISREG(status.st_mode))
         return std::nullopt;
+    std::error_code ignored;
     FileContent file{path,
                      {},
                      version_of(status),
                      status.st_mode & 07777,
                      status.st_uid,
                      status.st_gid,
-                     fs::is_symlink(fs::symlink_status(path))};
+                     fs::is_symlink(path, ignored)};
     std::array<char, 8192> buffer{};
     ssize_t size = 0;
     while ((size = ::read(fd.get(), buffer.data(), buffer.size())) > 0) {

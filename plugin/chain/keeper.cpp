@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/chain/keeper.hpp"
 
-#include "conf_dir.hpp"
 #include "conf_watch.hpp"
-#include "files.hpp"
 #include "removal.hpp"
 
+#include "sallyport/chain/conf_dir.hpp"
 #include "sallyport/chain/conflist.hpp"
+#include "sallyport/chain/files.hpp"
 #include "sallyport/chain/restraint.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
@@ -194,7 +194,7 @@ void ChainKeeper::State::keep_drop_in(const ActiveNetwork& active, ChainReport& 
     }
     // Of two entries the runtime would call both: the new one first, then the old one goes.
     bool removed = remove_drop_ins_but(seen_now.file);
-    if (find_entry(active.content->text)) {
+    if (!find_entries(active.content->text).empty()) {
         pending = !take_out_of_list(*active.content);
         removed |= !pending;
         if (pending)

@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "removal.hpp"
 
-#include "conf_dir.hpp"
-#include "files.hpp"
-
+#include "sallyport/chain/conf_dir.hpp"
+#include "sallyport/chain/files.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/failures.hpp"
 
@@ -21,13 +20,12 @@ using namespace std::chrono_literals;
 
 constexpr int tries = 100;
 constexpr auto between_tries = 20ms;
-constexpr std::string_view set_aside = ".cilium_bak";
 
 /// A list, in use or set aside: who puts it back later must not bring our entry back with it.
 bool is_list_name(std::string_view name)
 {
-    if (name.ends_with(set_aside))
-        name.remove_suffix(set_aside.size());
+    if (name.ends_with(set_aside_end))
+        name.remove_suffix(set_aside_end.size());
     return name.ends_with(".conflist");
 }
 

@@ -5,6 +5,7 @@
 #include "sallyport/cli/table.hpp"
 #include "sallyport/cli/text.hpp"
 #include "sallyport/duration.hpp"
+#include "sallyport/listed.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -178,14 +179,6 @@ std::string fact(const std::string& name, const std::string& text, const Screen&
             (lines.empty() ? screen.paint(fmt::format("{:<{}}", name, indent), Tone::bold) : std::string(indent, ' ')) +
             screen.paint(line, tone) + '\n';
     return lines;
-}
-
-std::string listed(const std::vector<std::string>& items)
-{
-    std::string list;
-    for (const std::string& item : items)
-        list += (list.empty() ? "" : ", ") + item;
-    return list;
 }
 
 /// "/32" and "/128" say nothing that isn't plain.

@@ -3,6 +3,7 @@
 #include "sallyport/cni/request.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/listed.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,6 +11,7 @@
 #include <istream>
 #include <map>
 #include <string_view>
+#include <vector>
 
 namespace sallyport {
 namespace {
@@ -42,27 +44,25 @@ constexpr std::array<Needs, 6> commands = {{
 
 const Needs& needs_of(const std::string& name)
 {
-    std::string known;
-    for (const Needs& needs : commands) {
+    for (const Needs& needs : commands)
         if (needs.name == name)
             return needs;
-        known += (known.empty() ? "" : ", ") + std::string(needs.name);
-    }
-    refuse("CNI_COMMAND is " + in_quotes(name) + "; expected one of " + known);
+    refuse("CNI_COMMAND is " + in_quotes(name) + "; expected one of " + listed(commands, &Needs::name));
 }
 
 void refuse_missing(const Needs& needs, const Request& request)
 {
-    std::string missing;
-    const auto check = [&missing](bool needed, const std::string& value, const std::string& name) {
+    std::vector<std::string_view> missing;
+    const auto check = [&missing](bool needed, const std::string& value, std::string_view name) {
         if (needed && value.empty())
-            missing += (missing.empty() ? "" : ", ") + name;
+            missing.push_back(name);
     };
     check(needs.container_id, request.attachment.container_id, "CNI_CONTAINERID");
     check(needs.ifname, request.attachment.ifname, "CNI_IFNAME");
     check(needs.netns, request.netns, "CNI_NETNS");
     if (!missing.empty())
-        refuse("CNI_COMMAND=" + std::string(needs.name) + " needs " + missing + "; the container runtime must set it");
+        refuse("CNI_COMMAND=" + std::string(needs.name) + " needs " + listed(missing) +
+               "; the container runtime must set it");
 }
 
 bool is_ascii_alphanumeric(char c)

@@ -4,10 +4,11 @@
 // The runtime's configuration, our binary, and our own configuration.
 #include "findings.hpp"
 
+#include "sallyport/chain/conflist.hpp"
 #include "sallyport/cni/json.hpp"
 #include "sallyport/doctor.hpp"
 #include "sallyport/error.hpp"
-#include "sallyport/names.hpp"
+#include "sallyport/listed.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -17,21 +18,13 @@ namespace sallyport {
 
 namespace {
 
-constexpr const char* our_type = "sallyport";
-constexpr const char* our_capability = "io.kubernetes.cri.pod-annotations";
 constexpr const char* how_to_install = "run `sallyport install` on the node, or the agent's DaemonSet";
-
-std::string text_of(const JsonValue& object, std::string_view key)
-{
-    const auto value = object.find(key);
-    return value && value->is_string() ? value->string() : "";
-}
 
 bool asks_for_annotations(const std::string& entry)
 {
     try {
         const auto capabilities = JsonValue::parse(entry, JsonValue::Duplicates::last_wins).find_set("capabilities");
-        const auto annotations = capabilities ? capabilities->find(our_capability) : std::nullopt;
+        const auto annotations = capabilities ? capabilities->find(annotations_capability) : std::nullopt;
         return annotations && annotations->boolean();
     } catch (const Error&) {
         return false;
@@ -45,7 +38,7 @@ void check_capability(const std::string& where, const std::string& entry, Findin
     else
         findings.failure("annotations",
                          "sallyport's entry in " + where + " doesn't ask for annotations: nothing is ever exposed",
-                         std::string("add `\"capabilities\": {\"") + our_capability + "\": true}` to it");
+                         "add `\"capabilities\": {\"" + std::string(annotations_capability) + "\": true}` to it");
 }
 
 void check_inline_entry(const InspectedList& active, Findings& findings)
@@ -119,43 +112,39 @@ void check_presence(const ChainFacts& chain, Findings& findings)
 
 InspectedList inspect_list(const std::filesystem::path& file, const std::string& text, bool drop_in)
 {
-    InspectedList network;
-    network.file = file;
+    InspectedList inspected;
+    inspected.file = file;
     try {
-        const JsonValue whole = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
-        if (drop_in) {
-            network.types.push_back(text_of(whole, "type"));
-            if (network.types[0] == our_type)
-                network.entries.push_back(text);
-            return network;
-        }
-        network.network = text_of(whole, "name");
-        network.cni_version = text_of(whole, "cniVersion");
-        const auto inlined_only = whole.find("loadOnlyInlinedPlugins");
-        network.ignores_drop_ins = inlined_only && inlined_only->boolean();
-        const auto json = nlohmann::ordered_json::parse(text);
-        const auto list = whole.find("plugins");
-        if (!list) {
-            network.problem = "it is one plugin's configuration and no list, so nothing can be chained in it";
-            return network;
-        }
-        for (const JsonValue& plugin : list->elements()) {
-            network.types.push_back(text_of(plugin, "type"));
-            if (network.types.back() == our_type)
-                network.entries.push_back(json["plugins"][network.types.size() - 1].dump());
-        }
-        if (network.types.empty())
-            network.problem = "its list of plugins is empty";
+        JsonValue::parse(text, JsonValue::Duplicates::last_wins);  // throws with the place where it is broken
+        if (!drop_in)
+            for (const std::string& entry : find_entries(text))  // as libcni hands it on: of two equal keys the last
+                inspected.entries.push_back(nlohmann::ordered_json::parse(entry).dump());
+        else if (drop_in_type(text) == our_type)
+            inspected.entries.push_back(text);
+
+        NetworkFile read = read_network_file(file.filename().string(), text);
+        inspected.types = std::move(read.plugins);
+        if (drop_in)
+            return inspected;
+        inspected.network = std::move(read.network);
+        inspected.cni_version = std::move(read.versions[0]);
+        inspected.ignores_drop_ins = !read.reads_drop_ins;
+        if (read.single || inspected.types.empty())
+            inspected.problem = "it is one plugin's configuration and no list, so nothing can be chained in it";
     } catch (const Error& error) {
-        network.problem = error.what();
+        inspected.problem = error.what();
     }
-    return network;
+    return inspected;
 }
 
 std::vector<Finding> check_chain(const ChainFacts& chain)
 {
     Findings findings("chain");
     const std::string directory = chain.directory;
+    if (!chain.problem.empty()) {
+        findings.failure("active", chain.problem, "name the runtime's directory with --cni-conf-dir");
+        return findings.take();
+    }
     if (!chain.exists || !chain.active) {
         findings.failure(
             "active", chain.exists ? "no network is configured in " + directory : "there is no directory " + directory,

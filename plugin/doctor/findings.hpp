@@ -5,7 +5,10 @@
 #pragma once
 
 #include "sallyport/doctor.hpp"
+#include "sallyport/listed.hpp"
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,9 +50,7 @@ private:
 inline std::string joined(const std::vector<std::string>& items)
 {
     constexpr std::size_t at_most = 8;
-    std::string list;
-    for (std::size_t i = 0; i < items.size() && i < at_most; i++)
-        list += (i == 0 ? "" : ", ") + items[i];
+    const std::string list = listed(std::span(items).first(std::min(items.size(), at_most)));
     return list + (items.size() > at_most ? " and " + std::to_string(items.size() - at_most) + " more" : "");
 }
 

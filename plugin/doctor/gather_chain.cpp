@@ -4,16 +4,17 @@
 // The facts that are in files: the runtime's configuration, ours, and our binary.
 #include "gather.hpp"
 
+#include "sallyport/chain/binary.hpp"
+#include "sallyport/chain/conf_dir.hpp"
+#include "sallyport/chain/files.hpp"
 #include "sallyport/error.hpp"
 
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <fstream>
 #include <iterator>
-#include <string_view>
+#include <utility>
 
 namespace sallyport {
 
@@ -27,28 +28,56 @@ std::string read_text(const fs::path& file)
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Sorted by name, as runtimes take them. A directory that can't be read has none.
-std::vector<fs::path> files_in(const fs::path& directory)
+InspectedList unreadable(const fs::path& path, const Error& error)
 {
-    std::vector<fs::path> files;
-    std::error_code error;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
-        if (std::error_code ignored; entry->is_regular_file(ignored))
-            files.push_back(entry->path());
-    std::sort(files.begin(), files.end());
-    return files;
+    InspectedList unread;
+    unread.file = path;
+    unread.problem = error.what();
+    return unread;
 }
 
-bool is_network_file(const fs::path& file)
+/// nullopt where there is no such file any more, or no regular one.
+std::optional<InspectedList> inspect_file(const fs::path& file, bool drop_in)
 {
-    const std::array extensions{".conf", ".conflist", ".json"};
-    return std::find(extensions.begin(), extensions.end(), file.extension()) != extensions.end();
+    try {
+        const auto content = read_file(file);
+        return content ? std::optional(inspect_list(file, content->text, drop_in)) : std::nullopt;
+    } catch (const Error& error) {
+        return unreadable(file, error);
+    }
+}
+
+void gather_lists(ChainFacts& chain)
+{
+    for (const std::string& name : set_aside_names(chain.directory))
+        if (const auto list = inspect_file(chain.directory / name, false); list && !list->entries.empty())
+            chain.moved.push_back(list->file);
+    for (const std::string& name : conf_names(chain.directory)) {
+        auto list = inspect_file(chain.directory / name, false);
+        if (!list)
+            continue;
+        if (!chain.active)
+            chain.active = std::move(list);
+        else if (!list->entries.empty())
+            chain.shadowed.push_back(std::move(*list));
+    }
 }
 
 /// A drop-in of ours, or one that hides what it is.
 bool concerns_us(const InspectedList& drop_in)
 {
     return !drop_in.entries.empty() || !drop_in.problem.empty();
+}
+
+void gather_drop_ins(const fs::path& network_directory, ChainFacts& chain)
+{
+    try {
+        for (const fs::path& file : drop_in_files(network_directory))
+            if (auto drop_in = inspect_file(file, true); drop_in && concerns_us(*drop_in))
+                chain.drop_ins.push_back(std::move(*drop_in));
+    } catch (const Error& error) {
+        chain.drop_ins.push_back(unreadable(network_directory, error));
+    }
 }
 
 bool same_content(const fs::path& a, const fs::path& b)
@@ -65,26 +94,15 @@ ChainFacts gather_chain(const fs::path& directory)
     chain.directory = directory;
     std::error_code ignored;
     chain.exists = fs::is_directory(directory, ignored);
-    for (const fs::path& file : files_in(directory)) {
-        if (file.extension() == ".cilium_bak" && !inspect_list(file, read_text(file), false).entries.empty())
-            chain.moved.push_back(file);
-        if (!is_network_file(file))
-            continue;
-        InspectedList network = inspect_list(file, read_text(file), false);
-        if (!chain.active)
-            chain.active = std::move(network);
-        else if (!network.entries.empty())
-            chain.shadowed.push_back(std::move(network));
-    }
-    if (!chain.active || chain.active->network.empty())
+    if (!chain.exists)
         return chain;
-    for (const fs::path& file : files_in(directory / chain.active->network)) {
-        if (file.extension() != ".conf")
-            continue;
-        InspectedList drop_in = inspect_list(file, read_text(file), true);
-        if (concerns_us(drop_in))
-            chain.drop_ins.push_back(std::move(drop_in));
+    try {
+        gather_lists(chain);
+    } catch (const Error& error) {
+        chain.problem = error.what();
     }
+    if (chain.active && is_network_name(chain.active->network))
+        gather_drop_ins(directory / chain.active->network, chain);
     return chain;
 }
 
@@ -110,7 +128,7 @@ ConfigFacts gather_config(const ChainFacts& chain, const fs::path& fallback)
 BinaryFacts gather_binary(const fs::path& directory)
 {
     BinaryFacts binary;
-    binary.file = directory / "sallyport";
+    binary.file = installed_binary(directory);
     std::error_code ignored;
     binary.exists = fs::is_regular_file(binary.file, ignored);
     if (!binary.exists)

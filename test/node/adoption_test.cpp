@@ -4,6 +4,7 @@
 // Gateway pods that were there before the plugin: their runtime is one of the test's, all else is real.
 #include "sallyport/adoption.hpp"
 
+#include "support/cri_messages.hpp"
 #include "support/cri_server.hpp"
 #include "support/node.hpp"
 #include "support/refusal.hpp"

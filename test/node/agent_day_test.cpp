@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The agent with all its parts, as an operator meets it.
+#include "sallyport/listed.hpp"
+
 #include "support/agent.hpp"
+#include "support/content.hpp"
+#include "support/cri_messages.hpp"
 #include "support/cri_server.hpp"
 #include "support/echo.hpp"
 #include "support/flood.hpp"
@@ -18,9 +22,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,12 +39,6 @@ std::filesystem::path list_of(const Node& node)
     return cni_conf_dir(node) / "05-cilium.conflist";
 }
 
-std::string text_of(const std::filesystem::path& path)
-{
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// What Cilium writes at its start, over whatever stands there, in one step.
 void write_list(const Node& node)
 {
@@ -53,7 +51,7 @@ void write_list(const Node& node)
 
 std::optional<Json> our_entry(const Node& node)
 {
-    const Json list = Json::parse(text_of(list_of(node)));
+    const Json list = Json::parse(content(list_of(node)));
     for (const Json& plugin : list.at("plugins"))
         if (plugin.at("type") == "sallyport")
             return plugin;
@@ -227,9 +225,8 @@ TEST_CASE("the agent stays small with 1,000 node ports and 100,000 flows", "[loa
     node.plugin["gateways"]["ports"] = {"8000-8999"};
     std::vector<std::unique_ptr<Pod>> pods;
     for (int i = 0; i < 50; i++) {
-        std::string expose;
-        for (int port = 8000 + 20 * i; port < 8020 + 20 * i; port++)
-            expose += (expose.empty() ? "" : ", ") + std::to_string(port) + ":9080";
+        const std::string expose = sallyport::listed(std::views::iota(8000 + 20 * i, 8020 + 20 * i),
+                                                     [](int port) { return std::to_string(port) + ":9080"; });
         pods.push_back(std::make_unique<Pod>(node, PodSpec{.name = "gateway-" + std::to_string(i), .expose = expose}));
         require_ok(pods.back()->add());
     }

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The chain beside agents that rewrite it: at random, for a minute, and as an answer to everything that we write.
-#include "../../plugin/chain/files.hpp"
-
 #include "sallyport/chain/conflist.hpp"
+#include "sallyport/chain/files.hpp"
 #include "sallyport/chain/keeper.hpp"
 
 #include "support/cni.hpp"
 #include "support/conflist_storm.hpp"
+#include "support/content.hpp"
 #include "support/soak.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -131,14 +131,6 @@ std::set<std::string> names(const fs::path& directory)
     return found;
 }
 
-std::string content(const fs::path& path)
-{
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
 }  // namespace
 
 TEST_CASE("a list that changes 20 times a second stays whole and its owner's, and has our entry when it is quiet",
@@ -197,7 +189,7 @@ TEST_CASE("what an owner writes in the moment in which we write is never lost", 
     int lost = 0;
     for (const auto end = Time::now() + amount(2s, 20s); Time::now() < end;) {
         const auto file = read_file(writer.file());
-        if (!file || !file->text.ends_with("]\n}") || find_entry(file->text))
+        if (!file || !file->text.ends_with("]\n}") || !find_entries(file->text).empty())
             continue;  // half-written, or ours already
         (replace_content(*file, with_entry(file->text, entry)) ? put : lost)++;
     }

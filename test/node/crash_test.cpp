@@ -3,6 +3,7 @@
 //
 // kill -9 at any moment. The plugin is stopped before each of its system calls in turn that could leave something
 // behind, so every state that a kill can leave is seen, and the same ones in every run.
+#include "support/bystander.hpp"
 #include "support/footprint.hpp"
 #include "support/local_node.hpp"
 #include "support/node.hpp"
@@ -34,24 +35,6 @@ bool killed_at(unsigned limit, const PluginCall& call, const Node& node)
     return false;
 }
 
-struct Bystander
-{
-    explicit Bystander(Node& host) : node(host), pod(host, {.name = "bystander", .expose = "8000:9080"})
-    {
-        require_ok(pod.add());
-    }
-
-    void require_serves() const
-    {
-        REQUIRE(ask_tcp(node.client, {node_v4, 8000}) == "bystander " + client_v4);
-        REQUIRE(ask_tcp(node.client, {node_v6, 8000}) == "bystander " + client_v6);
-    }
-
-    Node& node;
-    Pod pod;
-    TcpServer server{pod.netns, "bystander", {"::", 9080}};
-};
-
 }  // namespace
 
 TEST_CASE("the node's first ADD, killed at any moment, then DEL: nothing left", "[crash]")
@@ -77,12 +60,12 @@ TEST_CASE("an ADD killed at any moment, then DEL: nothing left, and another pod'
     unsigned kills = 0;
     for (unsigned limit = 1; killed_at(limit, gateway.call("ADD"), node); limit++, kills++) {
         CAPTURE(limit);
-        bystander.require_serves();
+        bystander.check_serves();
         require_ok(gateway.del());
         REQUIRE(node.footprint() == before);
         REQUIRE(entries_below(node.bpffs()) == entries);
         REQUIRE(ask_tcp(node.client, {node_v4, 80}) == "refused");
-        bystander.require_serves();
+        bystander.check_serves();
     }
     CHECK(kills > 10);
 }

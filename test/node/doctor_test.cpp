@@ -8,6 +8,8 @@
 #include "support/traffic.hpp"
 #include "support/traps.hpp"
 
+#include <sys/stat.h>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include <fstream>
@@ -127,6 +129,31 @@ TEST_CASE("the doctor reads the runtime's configuration", "[doctor]")
         std::ofstream(node.conf_dir() / node.network / "10-sallyport.conf") << node.plugin.dump();
         CHECK(node.finds("drop-in", "note", "containerd reads", "--chain conflist"));
         CHECK(node.doctor().status == 0);
+    }
+    SECTION("a drop-in that breaks the network")
+    {
+        fs::create_directories(node.conf_dir() / node.network);
+        std::ofstream(node.conf_dir() / node.network / "10-tuning.conf") << R"({"type": "tuning"})";
+        std::ofstream(node.conf_dir() / node.network / "20-half.conf") << R"({"type": "tun)";
+        CHECK(node.finds("drop-in", "failure", "20-half.conf", "remove it"));
+    }
+    SECTION("a file in the place of the drop-ins' directory")
+    {
+        std::ofstream(node.conf_dir() / node.network) << "x";
+        CHECK(node.finds("drop-in", "failure", "Not a directory", "remove it"));
+    }
+    SECTION("in a list that another one hides")
+    {
+        node.write_list({{{"type", "ptp"}}}, "00-first.conflist");
+        CHECK(node.finds("present", "failure", "stands only in " + (node.conf_dir() / "05-pods.conflist").string(),
+                         "sallyport install"));
+    }
+    SECTION("files that aren't ones")
+    {
+        fs::create_directories(node.conf_dir() / "00-directory.conflist");
+        fs::create_symlink("nowhere", node.conf_dir() / "01-dangling.conflist");
+        REQUIRE(::mkfifo((node.conf_dir() / "02-fifo.conflist").c_str(), 0600) == 0);
+        CHECK(node.finds("active", "ok", "05-pods.conflist", ""));
     }
     SECTION("refused")
     {

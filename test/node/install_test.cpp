@@ -3,6 +3,7 @@
 //
 // `sallyport install` and `sallyport uninstall`, as an operator or an init container runs them.
 #include "support/conflist_storm.hpp"
+#include "support/content.hpp"
 #include "support/footprint.hpp"
 #include "support/node.hpp"
 #include "support/require_ok.hpp"
@@ -21,7 +22,6 @@
 #include <csignal>
 #include <fstream>
 #include <set>
-#include <sstream>
 #include <thread>
 
 using namespace sallyport::test;
@@ -30,14 +30,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* list = R"({"cniVersion":"0.3.1","name":"pods","plugins":[{"type":"cilium-cni"}]})";
-
-std::string content(const fs::path& path)
-{
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 bool changes_files(const SystemCall& call)
 {
@@ -97,8 +89,8 @@ struct Machine : Node
 
     bool has_our_entry() const
     {
-        const auto found = sallyport::find_entry(content(conflist()));
-        return found && sallyport::same_meaning(*found, sallyport::complete_entry(plugin.dump()));
+        const auto found = sallyport::find_entries(content(conflist()));
+        return found.size() == 1 && sallyport::same_meaning(found[0], sallyport::complete_entry(plugin.dump()));
     }
 
 private:

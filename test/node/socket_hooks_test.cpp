@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where the hooks at system calls sit, when they come and go, and that nothing else depends on them.
+#include "support/content.hpp"
 #include "support/footprint.hpp"
 #include "support/local_node.hpp"
 #include "support/require_ok.hpp"
@@ -10,8 +11,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 using namespace sallyport::test;
 
@@ -22,12 +21,6 @@ std::ptrdiff_t count(const std::vector<std::string>& programs, const std::string
 {
     return std::count_if(programs.begin(), programs.end(),
                          [&](const std::string& line) { return line.find(text) != std::string::npos; });
-}
-
-std::string read(const std::filesystem::path& path)
-{
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
@@ -138,7 +131,7 @@ TEST_CASE("without cgroup v2 a gateway serves the outside, and the log says what
     gateway.listen();
     require_ok(gateway.pod.add());
     CHECK(name_in(ask_tcp(node.client, {node_v4, 80})) == "gateway");
-    CHECK(read(node.log_file()).find("is a cgroup v2 directory") != std::string::npos);
+    CHECK(content(node.log_file()).find("is a cgroup v2 directory") != std::string::npos);
     require_ok(gateway.pod.del());
     CHECK(node.footprint() == nothing);
 }

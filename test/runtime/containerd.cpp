@@ -5,6 +5,7 @@
 #include "grpc.hpp"
 
 #include "sallyport/error.hpp"
+#include "support/content.hpp"
 #include "support/sandbox.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -14,7 +15,6 @@
 
 #include <cerrno>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -253,8 +253,7 @@ bool Containerd::has_us(bool expected) const
 
 std::string Containerd::log() const
 {
-    std::ifstream file(directory_ / "log");
-    return {std::istreambuf_iterator<char>(file), {}};
+    return content(directory_ / "log");
 }
 
 }  // namespace sallyport::test

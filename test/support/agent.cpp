@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/agent.hpp"
 
+#include "support/content.hpp"
 #include "support/sandbox.hpp"
 #include "support/sockets.hpp"
 
@@ -9,7 +10,6 @@
 
 #include <csignal>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -17,12 +17,6 @@
 
 namespace sallyport::test {
 namespace {
-
-std::string read(const std::filesystem::path& path)
-{
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::filesystem::path volume_of(const Node& node)
 {
@@ -151,11 +145,11 @@ Cost Agent::cost() const
 {
     const std::filesystem::path proc = "/proc/" + std::to_string(process_.pid());
     Cost cost;
-    std::istringstream status(read(proc / "status"));
+    std::istringstream status(content(proc / "status"));
     for (std::string line; std::getline(status, line);)
         if (line.starts_with("VmRSS:"))
             cost.resident_kib = std::stoul(line.substr(6));
-    std::string stat = read(proc / "stat");
+    std::string stat = content(proc / "stat");
     std::istringstream fields(stat.substr(stat.rfind(')') + 2));
     std::vector<std::string> values{std::istream_iterator<std::string>(fields), {}};
     const long ticks = std::stol(values.at(11)) + std::stol(values.at(12));  // utime, stime

@@ -7,13 +7,13 @@
 #include "sallyport/chain/conflist.hpp"
 #include "sallyport/chain/keeper.hpp"
 
+#include "support/content.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <sstream>
 #include <string>
 
 namespace sallyport::test {
@@ -29,14 +29,6 @@ inline const std::string list = R"({
 })";
 
 inline const std::string settings = R"({"gateways":{"namespaces":["apisix"]}})";
-
-inline std::string content(const std::filesystem::path& path)
-{
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 /// A node's CNI directory, and a keeper.
 class ChainStage

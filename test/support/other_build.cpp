@@ -2,18 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/other_build.hpp"
 
+#include "support/content.hpp"
+
 #include <sys/stat.h>
 
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 namespace sallyport::test {
 
 std::string other_build(const Node& node)
 {
-    std::ifstream in(sallyport_binary(), std::ios::binary);
-    std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    std::string bytes = content(sallyport_binary());
     std::size_t changed = 0;
     for (const std::string line : {"int node_ingress(struct", "int node_egress(struct"})
         for (std::size_t at = bytes.find(line); at != std::string::npos; at = bytes.find(line, at + 1), changed++)

@@ -4,14 +4,13 @@
 // The node tool as it runs beside a test: what it has printed so far, and what a terminal would get.
 #pragma once
 
+#include "support/content.hpp"
 #include "support/node.hpp"
 #include "support/sandbox.hpp"
 #include "support/subprocess.hpp"
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <thread>
 
@@ -39,11 +38,7 @@ public:
               {.argv = {"sh", "-c", "exec " + tool_command(node, words) + " >" + file_.string()}, .netns = &node.host})
     {}
 
-    std::string text() const
-    {
-        std::ifstream in(file_);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
+    std::string text() const { return content(file_); }
 
     std::size_t count(const std::string& words) const
     {

@@ -4,8 +4,9 @@
 
 #include "sallyport/error.hpp"
 
+#include "support/temporary_directory.hpp"
+
 #include <catch2/catch_test_macros.hpp>
-#include <stdlib.h>
 
 #include <fstream>
 #include <string>
@@ -16,20 +17,10 @@ namespace {
 
 struct File
 {
-    File()
-    {
-        std::string name = std::filesystem::temp_directory_path() / "sallyport-config-XXXXXX";
-        REQUIRE(mkdtemp(name.data()) != nullptr);
-        directory = name;
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    ~File() { std::filesystem::remove_all(directory); }
-
-    std::filesystem::path path() const { return directory / "config.json"; }
+    std::filesystem::path path() const { return directory.path() / "config.json"; }
     void write(const std::string& text) const { std::ofstream(path()) << text; }
 
-    std::filesystem::path directory;
+    test::TemporaryDirectory directory;
 };
 
 const auto anything_goes = [](const Config&, const Config&) {};

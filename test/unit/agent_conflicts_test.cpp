@@ -2,52 +2,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/conflicts.hpp"
 
+#include "support/temporary_directory.hpp"
+
 #include <catch2/catch_test_macros.hpp>
-#include <stdlib.h>
 
 #include <fstream>
-#include <string>
 
 using namespace sallyport;
-
-namespace {
-
-struct Directory
-{
-    Directory()
-    {
-        std::string name = std::filesystem::temp_directory_path() / "sallyport-conflicts-XXXXXX";
-        REQUIRE(mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    ~Directory() { std::filesystem::remove_all(path); }
-
-    std::filesystem::path path;
-};
-
-}  // namespace
+using test::TemporaryDirectory;
 
 TEST_CASE("conflicts are counted from call to call", "[agent][conflicts]")
 {
-    const Directory directory;
-    CHECK(read_conflicts(directory.path) == 0);
+    const TemporaryDirectory directory;
+    CHECK(read_conflicts(directory.path()) == 0);
     for (unsigned i = 1; i <= 3; i++) {
-        count_conflict(directory.path);
-        CHECK(read_conflicts(directory.path) == i);
+        count_conflict(directory.path());
+        CHECK(read_conflicts(directory.path()) == i);
     }
 }
 
 TEST_CASE("a number that somebody broke counts as none, and is counted on from", "[agent][conflicts]")
 {
-    const Directory directory;
+    const TemporaryDirectory directory;
     for (const char* broken : {"", "many\n", "-3\n", "99999999999999999999999\n"}) {
         CAPTURE(broken);
-        std::ofstream(directory.path / "conflicts") << broken;
-        const std::uint64_t before = read_conflicts(directory.path);
-        count_conflict(directory.path);
-        CHECK(read_conflicts(directory.path) == before + 1);
+        std::ofstream(directory.path() / "conflicts") << broken;
+        const std::uint64_t before = read_conflicts(directory.path());
+        count_conflict(directory.path());
+        CHECK(read_conflicts(directory.path()) == before + 1);
     }
 }
 

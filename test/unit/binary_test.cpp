@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/chain/binary.hpp"
 
+#include "support/content.hpp"
 #include "support/refusal.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -11,21 +12,12 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <fstream>
-#include <sstream>
 
 using namespace sallyport;
 using namespace sallyport::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string content(const fs::path& path)
-{
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 std::size_t entries(const fs::path& directory)
 {

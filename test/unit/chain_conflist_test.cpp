@@ -80,7 +80,7 @@ TEST_CASE("our entry goes behind all others, and every byte of theirs stays", "[
     json expected = before;
     expected["plugins"].push_back(json::parse(entry));
     CHECK(json::parse(ours) == expected);
-    CHECK(find_entry(ours));
+    CHECK(find_entries(ours).size() == 1);
 
     SECTION("it stays where it is")
     {
@@ -118,7 +118,7 @@ TEST_CASE("our entry stays where the operator has put it, if that is behind anot
     const std::string list =
         R"({"name":"n","plugins":[{"type":"ptp"},{"type":"sallyport", "fastPath": true},{"type":"tuning"}]})";
     CHECK(types(with_entry(list, entry)) == Types{"ptp", "sallyport", "tuning"});
-    CHECK(json::parse(*find_entry(with_entry(list, entry))) == json::parse(entry));
+    CHECK(json::parse(find_entries(with_entry(list, entry)).at(0)) == json::parse(entry));
     CHECK(with_entry(list, R"({"fastPath": true, "type": "sallyport"})") == list);  // the same in meaning
     CHECK(without_entry(list) == R"({"name":"n","plugins":[{"type":"ptp"},{"type":"tuning"}]})");
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/cri.hpp"
 
+#include "support/cri_messages.hpp"
 #include "support/cri_server.hpp"
 #include "support/refusal.hpp"
 

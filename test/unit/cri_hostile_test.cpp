@@ -4,8 +4,10 @@
 // Whoever is at the other end of the socket: every call ends, with an error that says which socket and why.
 #include "sallyport/cri.hpp"
 
+#include "support/cri_messages.hpp"
 #include "support/cri_server.hpp"
 #include "support/refusal.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -167,7 +169,8 @@ TEST_CASE("a message that isn't framed as one is refused", "[cri]")
 
 TEST_CASE("a socket that nobody serves is told with what to do", "[cri]")
 {
-    const std::filesystem::path path = std::filesystem::temp_directory_path() / "sallyport-no-such.sock";
+    const TemporaryDirectory directory;
+    const std::filesystem::path path = directory.path() / "none.sock";
     require_refusal([&] { ask(path); }, Code::try_again_later,
                     {path.string(), "No such file or directory", "does the container runtime run"});
     require_refusal([&] { ask("/" + std::string(200, 'x')); }, Code::io_failure, {"longer than the 107 bytes"});
@@ -176,8 +179,8 @@ TEST_CASE("a socket that nobody serves is told with what to do", "[cri]")
 
 TEST_CASE("a server that accepts nobody costs the deadline", "[cri]")
 {
-    const std::filesystem::path path = std::filesystem::temp_directory_path() / "sallyport-full.sock";
-    std::filesystem::remove(path);
+    const TemporaryDirectory directory;
+    const std::filesystem::path path = directory.path() / "full.sock";
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
@@ -190,5 +193,4 @@ TEST_CASE("a server that accepts nobody costs the deadline", "[cri]")
         (void)::connect(waiting.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     }
     require_refusal([&] { ask(path, 100ms); }, Code::try_again_later, {"no answer within 100 ms"});
-    std::filesystem::remove(path);
 }

@@ -79,6 +79,31 @@ TEST_CASE("a list is read as a runtime reads it", "[doctor]")
     CHECK_FALSE(list_file(R"({"plugins":[]})").problem.empty());
     CHECK_FALSE(list_file(R"({"plugins":{"type":"sallyport"}})").problem.empty());
     CHECK_FALSE(list_file(R"({"plugins":["sallyport"]})").problem.empty());
+
+    CHECK(list_file("{").problem.find("line 1, column 2") != std::string::npos);
+    CHECK(list_file(R"({"name":"cilium","plugins":[]})").problem == "its list of plugins is empty");
+    CHECK(list_file(R"({"name":"cilium","plugins":[{"mtu":1500}]})").problem == "/plugins/0 has no type");
+    CHECK(list_file(R"({"plugins":[{"type":"cilium-cni"}]})").problem == "it has no name");
+    CHECK(list_file(R"({"name":"cilium","loadOnlyInlinedPlugins":"true","plugins":[{"type":"cilium-cni"}]})")
+              .ignores_drop_ins);
+}
+
+TEST_CASE("a file's name decides how it is read", "[doctor]")
+{
+    const std::string list = list_with(cilium_cni + "," + entry);
+    const InspectedList named_otherwise = inspect_list("/etc/cni/net.d/05-cilium.conf", list, false);
+    CHECK(named_otherwise.problem.find("*.conflist") != std::string::npos);
+    CHECK(inspect_list("/etc/cni/net.d/05-bridge.conf", R"({"name":"n","type":"bridge"})", false)
+              .problem.find("no list") != std::string::npos);
+    const InspectedList moved = inspect_list("/etc/cni/net.d/05-cilium.conflist.cilium_bak", list, false);
+    CHECK(moved.entries.size() == 1);
+
+    const auto drop_in = [](const std::string& text) { return inspect_list("/n/10-x.conf", text, true); };
+    CHECK(drop_in(entry).entries == std::vector<std::string>{entry});
+    CHECK(drop_in(entry).problem.empty());
+    CHECK(drop_in(R"({"type":"tuning"})").entries.empty());
+    CHECK(drop_in(R"({"type":"tuning"})").problem.empty());
+    CHECK_FALSE(drop_in("{}").problem.empty());
 }
 
 TEST_CASE("a healthy chain", "[doctor]")
@@ -98,6 +123,13 @@ TEST_CASE("what is wrong with a chain", "[doctor]")
     {
         chain.active.reset();
         CHECK(level("active") == "failure");
+    }
+    SECTION("a directory that can't be read")
+    {
+        chain.active.reset();
+        chain.problem = "read directory /etc/cni/net.d: Permission denied";
+        CHECK(level("active") == "failure");
+        CHECK(check_chain(chain).back().what == chain.problem);
     }
     SECTION("a broken first file")
     {

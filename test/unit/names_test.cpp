@@ -13,12 +13,11 @@ namespace {
 constexpr std::array<std::string_view, 3> keys = {"gateways", "addresses", "logFile"};
 }
 
-TEST_CASE("names are compared exactly, and listed in their order")
+TEST_CASE("names are compared exactly")
 {
     CHECK(is_one_of("logFile", keys));
     CHECK_FALSE(is_one_of("logfile", keys));
     CHECK_FALSE(is_one_of("", keys));
-    CHECK(listed(keys) == "gateways, addresses, logFile");
 }
 
 TEST_CASE("a typing error or two away, the known name is proposed")

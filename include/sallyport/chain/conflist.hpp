@@ -8,19 +8,21 @@
 
 #include "sallyport/node_options.hpp"
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace sallyport {
 
+inline constexpr std::string_view our_type = "sallyport";
+inline constexpr std::string_view annotations_capability = "io.kubernetes.cri.pod-annotations";
+
 /// What a runtime makes of one file.
 struct NetworkFile
 {
     std::string network;                ///< its name
     bool single = false;                ///< one plugin alone (`.conf`, `.json`): there is no list for an entry
-    std::vector<std::string> plugins;   ///< their types; none where `plugins` is missing, which libcni 1.3 accepts
+    std::vector<std::string> plugins;   ///< their types; none where a list has no `plugins`, which libcni 1.3 accepts
     std::vector<std::string> versions;  ///< `cniVersion` and `cniVersions`: any may become the one that is spoken
     bool reads_drop_ins = true;         ///< `loadOnlyInlinedPlugins` isn't set
 };
@@ -37,8 +39,8 @@ std::string objection_to(const NetworkFile& file, ChainMethod method);
 /// both may be missing in what the operator wrote. `text` has passed parse_entry().
 std::string complete_entry(std::string_view text);
 
-/// The entry of type "sallyport" in a list's `plugins`; of several the first.
-std::optional<std::string> find_entry(std::string_view list);
+/// The entries of type "sallyport" in a list's `plugins`, as they stand there.
+std::vector<std::string> find_entries(std::string_view list);
 
 /// Do both texts mean the same JSON value? False where one isn't JSON.
 bool same_meaning(std::string_view one, std::string_view other);

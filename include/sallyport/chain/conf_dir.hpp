@@ -4,9 +4,8 @@
 // The runtime's CNI directory as the runtime sees it: which of its files is the active one. Reads only.
 #pragma once
 
-#include "files.hpp"
-
 #include "sallyport/chain/conflist.hpp"
+#include "sallyport/chain/files.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -22,6 +21,12 @@ bool is_conf_name(std::string_view file_name);
 /// Names of files in their order; none where there is no such directory. Throws Error where it can't be read.
 std::vector<std::string> conf_names(const std::filesystem::path& directory);
 
+/// Cilium's end for names of files that no runtime shall read any more.
+inline constexpr std::string_view set_aside_end = ".cilium_bak";
+
+/// Names of files that were set aside, as conf_names() gives the others.
+std::vector<std::string> set_aside_names(const std::filesystem::path& directory);
+
 struct ActiveNetwork
 {
     std::optional<FileContent> content;  ///< nullopt: no file is valid
@@ -32,6 +37,10 @@ struct ActiveNetwork
 /// The first valid one by name. That is CRI-O's rule; containerd stops at the first file that is invalid. So one that
 /// was changed in the last seconds, and may be half-written, is waited for.
 ActiveNetwork find_active(const std::filesystem::path& directory);
+
+/// The files that libcni 1.3 reads from a network's own directory, in its order; none where there is no such directory.
+/// Throws Error where it can't be read.
+std::vector<std::filesystem::path> drop_in_files(const std::filesystem::path& network_directory);
 
 /// What libcni 1.3 appends to a network's list, in the order in which it runs.
 struct DropIns
