@@ -7,13 +7,13 @@
 #include "loop.hpp"
 #include "node_keeper.hpp"
 #include "signals.hpp"
-#include "succession.hpp"
 
 #include "sallyport/conflicts.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/node/condition.hpp"
 #include "sallyport/node/config_file.hpp"
+#include "sallyport/node/succession.hpp"
 #include "sallyport/node/task.hpp"
 #include "sallyport/os/netlink_monitor.hpp"
 
@@ -75,6 +75,7 @@ private:
     void accept(const Config& before, const Config& next) const;
     void look_for_others();
     void serve();
+    void tell_where() const;
     void keep_entry();
     void adopt_earlier_pods();
     void follow();
@@ -203,8 +204,10 @@ void Agent::accept(const Config& before, const Config& next) const
 
 void Agent::look_for_others()
 {
-    if (!succession_)
+    if (!succession_ || !succession_->stands_in(config().paths.state_dir)) {
         succession_.emplace(Succession::enter(config().paths.state_dir));
+        tell_where();
+    }
     if (in_charge_ == succession_->in_charge())
         return;
     in_charge_ = !in_charge_;
@@ -227,10 +230,21 @@ void Agent::serve()
     if (options_.listen == "off" || (web_ && paths.bpffs == served_bpffs_))
         return;
     web_.reset();
+    tell_where();
     web_ = std::make_unique<WebServer>(WebOptions{options_.listen, paths, options_.version, options_.commit},
                                        [this] { return condition_.state(); });
     served_bpffs_ = paths.bpffs;
+    tell_where();
     log_info("serving metrics, health and a page on port " + std::to_string(web_->port()));
+}
+
+/// For `doctor`, which knows no more of us than the configuration says.
+void Agent::tell_where() const
+{
+    if (!succession_)
+        return;
+    const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
+    succession_->tell(web_ ? host + ":" + std::to_string(web_->port()) : "");
 }
 
 void Agent::keep_entry()
