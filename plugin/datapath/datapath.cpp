@@ -215,6 +215,11 @@ void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_ac
     SocketHooks(state_->dir).follow(cgroup, {.local_access = local_access, .reserve_ports = reserve_ports});
 }
 
+bool Datapath::runs_at_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports) const
+{
+    return SocketHooks(state_->dir).run(cgroup, {.local_access = local_access, .reserve_ports = reserve_ports});
+}
+
 std::vector<std::string> Datapath::devices() const
 {
     return state_->node_hooks.devices();

@@ -94,7 +94,9 @@ bool NodeKeeper::is_sound() const
     if (!exposes_at_node(*datapath))
         return true;
     const auto devices = choose_devices(config_, *network_);
-    return datapath->missing_hooks(devices).empty() && datapath->devices() == names_of(devices);
+    return datapath->missing_hooks(devices).empty() && datapath->devices() == names_of(devices) &&
+           (!shortfall_.empty() ||  // which another attempt every other second wouldn't end
+            datapath->runs_at_cgroups(config_.paths.cgroup, config_.local_access, config_.reserve_ports));
 }
 
 void NodeKeeper::forget_the_past()
