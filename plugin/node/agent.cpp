@@ -147,6 +147,7 @@ void Agent::run_due_tasks()
     const auto run = [this](Task& task) {
         if (task.due() > std::chrono::steady_clock::now())
             return;
+        condition_.turn();  // each may take a moment, on a slow node
         task.run();
         condition_.set_problem(task.name(), task.problem());
     };
@@ -267,6 +268,7 @@ void Agent::keep_entry()
         adopt_.soon();
 }
 
+/// The runtime is asked in a thread of its own: it may take seconds for each pod, above all when a node starts.
 void Agent::adopt_earlier_pods()
 {
     installation_.adopt_earlier_pods(config());
