@@ -10,6 +10,7 @@
 
 #include "sallyport/conflicts.hpp"
 #include "sallyport/error.hpp"
+#include "sallyport/inspection.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/node/condition.hpp"
 #include "sallyport/node/config_file.hpp"
@@ -103,7 +104,10 @@ private:
     Task look_for_others_{"other agents", {.period = 1s}, [this] { look_for_others(); }};
 
     // Each needs a configuration, and to be in charge.
-    Task copy_plugin_{"plugin", {.period = 60s}, [this] { installation_.copy_plugin(); }};
+    Task copy_plugin_{"plugin", {.period = 60s}, [this] {
+                          require_own_abi(config().paths);  // else the plugin that made them stays until they are gone
+                          installation_.copy_plugin();
+                      }};
     Task choose_method_{"container runtime", {.period = 60s}, [this] { installation_.choose_method(); }};
     Task keep_entry_{"CNI chain", {.period = 60s}, [this] { keep_entry(); }};
     Task adopt_{"earlier pods", {.period = 30s, .share = 0.05}, [this] { adopt_earlier_pods(); }};
