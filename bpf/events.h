@@ -13,7 +13,13 @@
 
 /* Of events that a client can cause at will, so many are kept in a second; a flood would push out all others. */
 #define EVENTS_BY_CLIENTS 64
-#define EVENT_WINDOW 1000000000ULL
+#define EVENT_WINDOW 1000000000LL
+
+/* Not where another CPU has begun it since we took the time: that isn't long ago, but in our future. */
+static __always_inline bool window_is_over(const struct event_head *head, __u64 time)
+{
+	return (__s64)(time - head->window) >= EVENT_WINDOW;
+}
 
 /* The number of the next event; 0 where it is one too many of those by clients. */
 static __always_inline __u64 next_event(bool by_client, __u64 time)
@@ -25,10 +31,10 @@ static __always_inline __u64 next_event(bool by_client, __u64 time)
 	if (!head)
 		return 0;
 	/* Under a flood nobody waits for the lock. */
-	if (by_client && head->by_clients >= EVENTS_BY_CLIENTS && time - head->window < EVENT_WINDOW)
+	if (by_client && head->by_clients >= EVENTS_BY_CLIENTS && !window_is_over(head, time))
 		return 0;
 	bpf_spin_lock(&head->lock);
-	if (by_client && time - head->window >= EVENT_WINDOW) {
+	if (by_client && window_is_over(head, time)) {
 		head->window = time;
 		head->by_clients = 0;
 	}

@@ -130,11 +130,14 @@ PodAddresses choose_pod_addresses(const std::vector<std::string>& told, const st
     return chosen;
 }
 
-std::vector<AdoptionResult> adopt_earlier_pods(const CriClient& runtime, const Config& config)
+std::vector<AdoptionResult> adopt_earlier_pods(const CriClient& runtime, const Config& config,
+                                               const std::stop_token& stop)
 {
     std::vector<AdoptionResult> results;
     const auto datapath = Datapath::find(config.paths);  // as it is now: bind_pod() looks again, under the lock
     for (const Sandbox& sandbox : runtime.list_sandboxes()) {
+        if (stop.stop_requested())
+            break;
         if (!sandbox.ready || !asks_for_something(sandbox))
             continue;
         if (datapath && datapath->bindings().knows(attachment_of(sandbox)))

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/commands.hpp"
 
+#include "sallyport/abi.h"
 #include "sallyport/annotation.hpp"
 #include "sallyport/attachment.hpp"
 #include "sallyport/bindings.hpp"
@@ -10,6 +11,7 @@
 #include "sallyport/error.hpp"
 #include "sallyport/fast_path.hpp"
 #include "sallyport/follow.hpp"
+#include "sallyport/inspection.hpp"
 #include "sallyport/listed.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
@@ -103,6 +105,18 @@ std::vector<std::string> missing_hooks(const Datapath& datapath, const Config& c
     return missing;
 }
 
+/// A runtime must not be kept from removing a pod, whatever stands in our way.
+bool left_to_another_version(const BaseConfig& config, const char* command)
+{
+    const auto abi = pinned_abi(config.paths);
+    if (!abi || *abi == SALLYPORT_ABI)
+        return false;
+    log_to(config.log);
+    log_warning(std::string(command) + " leaves everything as it is: the tables are of ABI " + std::to_string(*abi) +
+                ", this binary is of ABI " + std::to_string(SALLYPORT_ABI));
+    return true;
+}
+
 /// Carries out a removal under the lock.
 template <typename Removal>
 void remove_locked(const BaseConfig& config, Caller caller, Removal&& removal)
@@ -194,7 +208,7 @@ std::string add(const Request& request)
 void del(const Request& request)
 {
     const BaseConfig config = parse_base_config(request.config);
-    if (!Datapath::exists(config.paths))
+    if (!Datapath::exists(config.paths) || left_to_another_version(config, "DEL"))
         return;
     const auto datapath = Datapath::find(config.paths);
     if (datapath && Datapath::in_use(config.paths) && !datapath->bindings().knows(request.attachment))
@@ -240,7 +254,7 @@ void gc(const Request& request)
 {
     const BaseConfig config = parse_base_config(request.config);
     const auto valid = parse_valid_attachments(request.config);
-    if (!Datapath::exists(config.paths))
+    if (!Datapath::exists(config.paths) || left_to_another_version(config, "GC"))
         return;
 
     log_to(config.log);

@@ -13,7 +13,11 @@ void count_conflict(const std::filesystem::path& state_dir) noexcept
     try {
         const std::uint64_t count = read_conflicts(state_dir) + 1;
         const std::filesystem::path fresh = state_dir / "conflicts.new";
-        std::ofstream(fresh) << count << '\n';
+        std::ofstream file(fresh);
+        file << count << '\n';
+        file.close();
+        if (!file)
+            return;  // the disk is full: one too few is better than none from now on
         std::filesystem::rename(fresh, state_dir / "conflicts");  // whoever reads it meanwhile finds a whole number
     } catch (const std::exception&) {
         return;

@@ -6,6 +6,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -13,10 +14,11 @@ namespace sallyport {
 
 namespace {
 
-/// spdlog's own default logger writes to stdout; ours is the only one that is ever used.
-std::shared_ptr<spdlog::logger>& logger()
+/// spdlog's own default logger writes to stdout; ours is the only one that is ever used. Atomic, as the agent changes
+/// it when its configuration asks for another level, while its other threads use it.
+std::atomic<std::shared_ptr<spdlog::logger>>& logger()
 {
-    static std::shared_ptr<spdlog::logger> instance;
+    static std::atomic<std::shared_ptr<spdlog::logger>> instance;
     return instance;
 }
 
@@ -31,8 +33,8 @@ void use(spdlog::sink_ptr sink, const std::string& level)
 
 void log(spdlog::level::level_enum level, const std::string& message) noexcept
 {
-    if (logger())
-        logger()->log(level, message);
+    if (const auto current = logger().load())
+        current->log(level, message);
 }
 
 }  // namespace
@@ -42,7 +44,7 @@ void log_to(const LogSettings& settings) noexcept
     try {
         use(std::make_shared<spdlog::sinks::basic_file_sink_st>(settings.file.string()), settings.level);
     } catch (const std::exception&) {
-        logger() = nullptr;
+        logger() = std::shared_ptr<spdlog::logger>();
     }
 }
 
@@ -51,7 +53,7 @@ void log_to_stderr(const std::string& level) noexcept
     try {
         use(std::make_shared<spdlog::sinks::stderr_sink_mt>(), level);
     } catch (const std::exception&) {
-        logger() = nullptr;
+        logger() = std::shared_ptr<spdlog::logger>();
     }
 }
 

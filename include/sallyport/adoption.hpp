@@ -14,6 +14,7 @@
 #include "sallyport/cri.hpp"
 
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,10 @@ struct AdoptionResult
 /// Looks at every pod of the runtime that is ready and asks for something of ours, oldest first: so the youngest takes
 /// new connections. (It takes them from pods that were bound earlier too, whatever their age.) Costs one question where
 /// all of them are bound already; takes the lock only to bind. `config.network` is the name of the active chain's
-/// network. Throws Error where the runtime can't be asked, and try_again_later where the lock is held for too long;
-/// what had been adopted by then stays.
-std::vector<AdoptionResult> adopt_earlier_pods(const CriClient& runtime, const Config& config);
+/// network. Ends before the next pod once it is told to `stop`. Throws Error where the runtime can't be asked, and
+/// try_again_later where the lock is held for too long; what had been adopted by then stays.
+std::vector<AdoptionResult> adopt_earlier_pods(const CriClient& runtime, const Config& config,
+                                               const std::stop_token& stop = {});
 
 /// Of `now`, what `before` didn't say: what is worth a line in the log. Pods that are bound never are.
 std::vector<AdoptionResult> news_since(const std::vector<AdoptionResult>& before,

@@ -94,6 +94,9 @@ public:
     /// them. Throws Error where the node can't have that; from outside, node ports work without.
     void follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports);
 
+    /// Is all of that in place?
+    bool runs_at_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports) const;
+
     /// Attaches the programs for remaps to a pod's own device, inside its namespace, for the binding that is made next:
     /// where it isn't made, forget_unbound_pod_hooks() takes them away. Throws Error(node_lacks).
     void attach_pod(const Netns& netns, const AttachmentId& id);

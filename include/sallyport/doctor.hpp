@@ -55,6 +55,18 @@ struct RuntimeFacts
     std::string version;
 };
 
+/// Of the node's agent, as it has left word in `stateDir` and says over HTTP.
+struct AgentFacts
+{
+    bool runs = false;
+    bool died = false;        ///< one was killed, or crashed, and none has begun since
+    std::string listen;       ///< where it serves HTTP; empty: nowhere
+    std::string problem;      ///< why it doesn't answer there; empty: it does
+    bool alive = true;        ///< /healthz
+    bool ready = true;        ///< /readyz
+    std::string not_ready{};  ///< and why not, a reason a line
+};
+
 struct BinaryFacts
 {
     std::filesystem::path file;
@@ -125,6 +137,7 @@ struct Facts
 {
     HostFacts host;
     RuntimeFacts runtime;
+    std::optional<AgentFacts> agent;  ///< nullopt: not looked for
     BinaryFacts binary;
     ChainFacts chain;
     ConfigFacts config;
@@ -153,6 +166,7 @@ InspectedList inspect_list(const std::filesystem::path& file, const std::string&
 
 std::vector<Finding> check_host(const HostFacts& host, const Config& config, bool cilium);
 std::vector<Finding> check_runtime(const RuntimeFacts& runtime, const ChainFacts& chain);
+std::vector<Finding> check_agent(const AgentFacts& agent);
 std::vector<Finding> check_chain(const ChainFacts& chain);
 std::vector<Finding> check_binary(const BinaryFacts& binary);
 std::vector<Finding> check_config(const ConfigFacts& config);

@@ -19,7 +19,7 @@ namespace sallyport {
 /// The ABI of whoever made the tables that are pinned; nullopt where there are none, or not yet complete ones.
 std::optional<std::uint32_t> pinned_abi(const Paths& paths);
 
-/// Throws Error(node_lacks) where that is another one than ours.
+/// Throws Error(node_lacks) where that is another one than ours: what is in them would be misread.
 void require_own_abi(const Paths& paths);
 
 /// Where Cilium's services are answered, by its own tables below `bpffs`; none where Cilium isn't there. The address

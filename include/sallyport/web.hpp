@@ -8,6 +8,7 @@
 
 #include "sallyport/config.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -52,5 +53,15 @@ private:
     struct Parts;
     std::unique_ptr<Parts> parts_;
 };
+
+struct WebAnswer
+{
+    int status = 0;  ///< 0: there was none
+    std::string body;
+    std::string problem;  ///< why there was none
+};
+
+/// Asks a server of this kind on this node, by the address that it listens on. Takes `patience` and 64 KiB at the most.
+WebAnswer ask_web(const std::string& listen, const std::string& path, std::chrono::milliseconds patience);
 
 }  // namespace sallyport

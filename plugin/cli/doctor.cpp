@@ -25,7 +25,8 @@ constexpr const char* sections =
     R"(CHECKS
   node        kernel, BPF file system, cgroup v2, the lock, forwarding; the
               container runtime, whether it hands annotations on and reads the
-              list's version and drop-ins
+              list's version and drop-ins; the agent, whether it runs and what
+              it says of itself
   chain       which list the runtime uses, whether sallyport is in it, behind
               the primary plugin, valid, and asks for annotations; drop-ins;
               lists that Cilium has moved away (cni.exclusive); who may expose
@@ -38,7 +39,7 @@ constexpr const char* sections =
               services of Cilium with the same frontend; ICMPv6 under policy;
               packets held and dropped
 
-  Not seen from here: Cilium's host firewall, and whether the agent runs.
+  Not seen from here: Cilium's host firewall.
 
 MARKS
   ok       in order
@@ -71,6 +72,7 @@ FILES
   /etc/cni/net.d              the runtime's configuration
   /opt/cni/bin/sallyport      the program that the runtime calls
   /etc/sallyport/config.json  the agent's configuration of sallyport
+  /run/sallyport/agents       by it an agent is found, and where it serves HTTP
   /sys/fs/bpf/sallyport       the state: pinned maps, programs and links
 
 SEE ALSO

@@ -10,6 +10,7 @@
 #include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/failures.hpp"
+#include "sallyport/inspection.hpp"
 #include "sallyport/os/file_lock.hpp"
 
 #include <signal.h>
@@ -126,7 +127,7 @@ ChainReport put_entry(ChainKeeper& keeper)
 void install(const NodeOptions& options, const Environment& environment)
 {
     const std::string entry = read_entry(options.config);
-    checked(entry, options.config);
+    require_own_abi(checked(entry, options.config).paths);  // else every gateway pod would fail from now on
     const bool copied = install_binary("/proc/self/exe", options.cni_bin_dir);
     environment.out << installed_binary(options.cni_bin_dir).string() << (copied ? ": installed\n" : ": as it was\n")
                     << std::flush;
@@ -157,7 +158,12 @@ Paths paths_to_clear(const NodeOptions& options, std::ostream& err)
 
 void name_losers(const Paths& paths, std::ostream& err)
 {
-    const auto datapath = Datapath::find(paths);
+    std::optional<Datapath> datapath;
+    try {
+        datapath = Datapath::find(paths);
+    } catch (const Error& error) {
+        err << "sallyport: which pods lose their node ports can't be told: " << error.what() << '\n';
+    }
     if (!datapath)
         return;
     for (const BoundPod& pod : datapath->bindings().pods()) {

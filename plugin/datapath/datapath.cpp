@@ -12,6 +12,7 @@
 #include "state_dir.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/inspection.hpp"
 #include "sallyport/records.hpp"
 #include "sallyport/wire.hpp"
 
@@ -40,6 +41,17 @@ Address address_of(const abi::address_prefix& prefix)
     Address::Bytes bytes{};
     std::copy(std::begin(prefix.bytes), std::end(prefix.bytes), bytes.begin());
     return Address(bytes);
+}
+
+/// Of any table, also of another version's, whose keys may be larger.
+bool has_entries(const UniqueFd& table)
+{
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    if (bpf_map_get_info_by_fd(table.get(), &info, &size) != 0)
+        throw Error(Code::io_failure, "look at a pinned table: " + errno_text(errno));
+    std::vector<std::byte> first(info.key_size);
+    return bpf_map_get_next_key(table.get(), nullptr, first.data()) == 0;
 }
 
 /// Of both tables, those that translate and lead to one of these pods.
@@ -126,6 +138,7 @@ std::optional<Datapath> Datapath::find(const Paths& paths)
     const StateDir dir(paths.bpffs);
     if (!dir.is_complete())
         return std::nullopt;
+    require_own_abi(paths);
     return Datapath(std::make_unique<State>(dir));
 }
 
@@ -149,10 +162,11 @@ bool Datapath::in_use(const Paths& paths)
 {
     const StateDir dir(paths.bpffs);
     const UniqueFd pods = open_pinned(dir.map("pods"));
-    abi::pod_key first{};
-    if (pods && bpf_map_get_next_key(pods.get(), nullptr, &first) == 0)
+    if (pods && has_entries(pods))
         return true;
     const UniqueFd node_ports = open_pinned(dir.map("node_ports"));
+    if (const auto abi = pinned_abi(paths); abi && *abi != SALLYPORT_ABI)
+        return node_ports && has_entries(node_ports);  // and what they say is for another version to read
     return node_ports && any_waits(BpfTable<abi::endpoint, abi::node_port>(node_ports.get(), "node_ports"),
                                    std::chrono::steady_clock::now());
 }
@@ -213,6 +227,11 @@ void Datapath::follow_devices(const std::vector<Device>& devices)
 void Datapath::follow_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports)
 {
     SocketHooks(state_->dir).follow(cgroup, {.local_access = local_access, .reserve_ports = reserve_ports});
+}
+
+bool Datapath::runs_at_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports) const
+{
+    return SocketHooks(state_->dir).run(cgroup, {.local_access = local_access, .reserve_ports = reserve_ports});
 }
 
 std::vector<std::string> Datapath::devices() const

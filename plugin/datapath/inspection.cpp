@@ -89,8 +89,9 @@ void require_own_abi(const Paths& paths)
         throw Error(Code::node_lacks, "the tables in " + StateDir(paths.bpffs).map("").string() + " are of ABI " +
                                           std::to_string(*abi) + ", and this binary is of ABI " +
                                           std::to_string(SALLYPORT_ABI) +
-                                          "; use the sallyport that made them (its `version` names its ABI), or drain "
-                                          "the node's gateway pods and start them anew");
+                                          "; use the sallyport that made them (its `version` names its ABI) until "
+                                          "the node's gateway pods are drained, or give up theirs by `sallyport "
+                                          "uninstall`");
 }
 
 std::vector<NodePort> frontends_of_cilium(const std::filesystem::path& bpffs)

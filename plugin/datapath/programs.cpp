@@ -7,6 +7,7 @@
 
 #include "sallyport/abi.h"
 #include "sallyport/error.hpp"
+#include "sallyport/inspection.hpp"
 #include "sallyport/log.hpp"
 
 #include <bpf/bpf.h>
@@ -142,23 +143,20 @@ __u64 hash_of_objects()
     return hash;
 }
 
-/// Throws where the tables are of another ABI.
-bool is_of_this_binary(const StateDir& state, const abi::meta& found)
-{
-    if (found.abi != 0 && found.abi != SALLYPORT_ABI)
-        throw Error(Code::node_lacks, "the tables in " + state.map("").string() + " are of ABI " +
-                                          std::to_string(found.abi) + ", and this binary is of ABI " +
-                                          std::to_string(SALLYPORT_ABI) +
-                                          "; drain the node's gateway pods, then start them anew");
-    return found.abi == SALLYPORT_ABI && found.programs == hash_of_objects();
-}
-
 abi::meta read_meta(const UniqueFd& table)
 {
     abi::meta meta{};
     if (table && bpf_map_lookup_elem(table.get(), &the_meta, &meta) != 0)
         kernel_refused("read table meta", errno);
     return meta;
+}
+
+/// Throws where the tables are of another ABI.
+bool is_of_this_binary(const StateDir& state)
+{
+    require_own_abi({.bpffs = state.bpffs()});
+    const abi::meta found = read_meta(open_pinned(state.map("meta")));
+    return found.abi == SALLYPORT_ABI && found.programs == hash_of_objects();
 }
 
 bool is_pinned(const StateDir& state, const std::vector<std::string>& pins, bool all)
@@ -183,7 +181,7 @@ std::vector<std::string> pins_of(ProgramSet set)
 
 bool ensure_programs(const StateDir& state, ProgramSet set, const FlowCapacity& flows)
 {
-    const bool sound = is_of_this_binary(state, read_meta(open_pinned(state.map("meta")))) && state.has_tables();
+    const bool sound = is_of_this_binary(state) && state.has_tables();
     if (sound && is_pinned(state, pins_of(set), true))
         return false;
 
@@ -205,7 +203,7 @@ bool ensure_programs(const StateDir& state, ProgramSet set, const FlowCapacity& 
 
 bool programs_are_current(const StateDir& state)
 {
-    return is_of_this_binary(state, read_meta(open_pinned(state.map("meta"))));
+    return is_of_this_binary(state);
 }
 
 void reload_programs(const StateDir& state, ProgramSet set)

@@ -127,16 +127,22 @@ void leave(const fs::path& pin_path)
     fs::remove(pin_path, ignored);
 }
 
+/// The program that a link runs; 0 where it was detached.
+__u32 program_of(const UniqueFd& link)
+{
+    bpf_link_info info{};
+    __u32 size = sizeof info;
+    const bool alive = bpf_link_get_info_by_fd(link.get(), &info, &size) == 0 && info.cgroup.cgroup_id != 0;
+    return alive ? info.prog_id : 0;
+}
+
 void attach(const fs::path& pin_path, const Cgroup& cgroup, const Loaded& program)
 {
     if (const UniqueFd link = open_pinned(pin_path)) {
-        bpf_link_info info{};
-        __u32 size = sizeof info;
-        const bool alive = bpf_link_get_info_by_fd(link.get(), &info, &size) == 0 &&
-                           info.cgroup.cgroup_id != 0;  // 0 once it was detached
-        if (alive && info.prog_id == program.id)
+        const __u32 running = program_of(link);
+        if (running == program.id)
             return;
-        if (alive && bpf_link_update(link.get(), program.program.get(), nullptr) == 0)
+        if (running != 0 && bpf_link_update(link.get(), program.program.get(), nullptr) == 0)
             return;
         leave(pin_path);
     }
@@ -173,6 +179,20 @@ void SocketHooks::follow(const fs::path& cgroup, const SocketWishes& wishes) con
     for (const Cgroup& child : children)
         for (const Loaded& program : programs)
             attach(state_.cgroups() / pin_name(child, *program.hook), child, program);
+}
+
+bool SocketHooks::run(const fs::path& cgroup, const SocketWishes& wishes) const
+{
+    if (!wishes.local_access && !wishes.reserve_ports)
+        return names_in(state_.cgroups()).empty();
+    const std::vector<Cgroup> children = children_of(find_cgroup_v2(cgroup));
+    const std::vector<Loaded> programs = load(state_, wishes);
+    return std::all_of(children.begin(), children.end(), [&](const Cgroup& child) {
+        return std::all_of(programs.begin(), programs.end(), [&](const Loaded& program) {
+            const UniqueFd link = open_pinned(state_.cgroups() / pin_name(child, *program.hook));
+            return link && program_of(link) == program.id;
+        });
+    });
 }
 
 void SocketHooks::leave_all() const

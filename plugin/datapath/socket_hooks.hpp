@@ -29,6 +29,9 @@ public:
     /// work without.
     void follow(const std::filesystem::path& cgroup, const SocketWishes& wishes) const;
 
+    /// Is that so? Throws Error where it can't be told.
+    bool run(const std::filesystem::path& cgroup, const SocketWishes& wishes) const;
+
     /// Leaves all cgroups.
     void leave_all() const;
 

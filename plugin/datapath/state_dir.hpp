@@ -26,6 +26,7 @@ class StateDir
 public:
     explicit StateDir(const std::filesystem::path& bpffs) : root_(bpffs / "sallyport") {}
 
+    std::filesystem::path bpffs() const { return root_.parent_path(); }
     std::filesystem::path map(const std::string& name) const { return root_ / "maps" / name; }
     std::filesystem::path program(const std::string& name) const { return root_ / "programs" / name; }
     std::filesystem::path links() const { return root_ / "links"; }

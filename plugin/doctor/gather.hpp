@@ -15,6 +15,8 @@ ChainFacts gather_chain(const std::filesystem::path& directory);
 /// From the entry that the active network has of ours, else from `fallback`.
 ConfigFacts gather_config(const ChainFacts& chain, const std::filesystem::path& fallback);
 
+AgentFacts gather_agent(const std::filesystem::path& state_dir);
+
 BinaryFacts gather_binary(const std::filesystem::path& directory);
 
 }  // namespace sallyport

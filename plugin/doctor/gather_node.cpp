@@ -187,6 +187,7 @@ Facts gather_facts(const DoctorOptions& options)
     if (!facts.host.root)
         return facts;
     facts.runtime = gather_runtime(options.cri_socket);
+    facts.agent = gather_agent(paths.state_dir);
     const NodeNetwork node = read_node_network();
     facts.network = gather_network(facts.config.config, node, facts.chain);
     try {

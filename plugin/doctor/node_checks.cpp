@@ -227,6 +227,8 @@ std::vector<Finding> examine(const Facts& facts)
     };
     append(check_host(facts.host, facts.config.config, facts.network.cilium));
     append(check_runtime(facts.runtime, facts.chain));
+    if (facts.agent)
+        append(check_agent(*facts.agent));
     append(check_chain(facts.chain));
     append(check_config(facts.config));
     append(check_binary(facts.binary));

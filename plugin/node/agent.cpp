@@ -7,13 +7,14 @@
 #include "loop.hpp"
 #include "node_keeper.hpp"
 #include "signals.hpp"
-#include "succession.hpp"
 
 #include "sallyport/conflicts.hpp"
 #include "sallyport/error.hpp"
+#include "sallyport/inspection.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/node/condition.hpp"
 #include "sallyport/node/config_file.hpp"
+#include "sallyport/node/succession.hpp"
 #include "sallyport/node/task.hpp"
 #include "sallyport/os/netlink_monitor.hpp"
 
@@ -75,6 +76,7 @@ private:
     void accept(const Config& before, const Config& next) const;
     void look_for_others();
     void serve();
+    void tell_where() const;
     void keep_entry();
     void adopt_earlier_pods();
     void follow();
@@ -102,7 +104,10 @@ private:
     Task look_for_others_{"other agents", {.period = 1s}, [this] { look_for_others(); }};
 
     // Each needs a configuration, and to be in charge.
-    Task copy_plugin_{"plugin", {.period = 60s}, [this] { installation_.copy_plugin(); }};
+    Task copy_plugin_{"plugin", {.period = 60s}, [this] {
+                          require_own_abi(config().paths);  // else the plugin that made them stays until they are gone
+                          installation_.copy_plugin();
+                      }};
     Task choose_method_{"container runtime", {.period = 60s}, [this] { installation_.choose_method(); }};
     Task keep_entry_{"CNI chain", {.period = 60s}, [this] { keep_entry(); }};
     Task adopt_{"earlier pods", {.period = 30s, .share = 0.05}, [this] { adopt_earlier_pods(); }};
@@ -146,6 +151,7 @@ void Agent::run_due_tasks()
     const auto run = [this](Task& task) {
         if (task.due() > std::chrono::steady_clock::now())
             return;
+        condition_.turn();  // each may take a moment, on a slow node
         task.run();
         condition_.set_problem(task.name(), task.problem());
     };
@@ -203,8 +209,10 @@ void Agent::accept(const Config& before, const Config& next) const
 
 void Agent::look_for_others()
 {
-    if (!succession_)
+    if (!succession_ || !succession_->stands_in(config().paths.state_dir)) {
         succession_.emplace(Succession::enter(config().paths.state_dir));
+        tell_where();
+    }
     if (in_charge_ == succession_->in_charge())
         return;
     in_charge_ = !in_charge_;
@@ -227,10 +235,21 @@ void Agent::serve()
     if (options_.listen == "off" || (web_ && paths.bpffs == served_bpffs_))
         return;
     web_.reset();
+    tell_where();
     web_ = std::make_unique<WebServer>(WebOptions{options_.listen, paths, options_.version, options_.commit},
                                        [this] { return condition_.state(); });
     served_bpffs_ = paths.bpffs;
+    tell_where();
     log_info("serving metrics, health and a page on port " + std::to_string(web_->port()));
+}
+
+/// For `doctor`, which knows no more of us than the configuration says.
+void Agent::tell_where() const
+{
+    if (!succession_)
+        return;
+    const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
+    succession_->tell(web_ ? host + ":" + std::to_string(web_->port()) : "");
 }
 
 void Agent::keep_entry()
@@ -253,6 +272,7 @@ void Agent::keep_entry()
         adopt_.soon();
 }
 
+/// The runtime is asked in a thread of its own: it may take seconds for each pod, above all when a node starts.
 void Agent::adopt_earlier_pods()
 {
     installation_.adopt_earlier_pods(config());

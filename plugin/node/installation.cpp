@@ -14,8 +14,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Of one call to the runtime: the loop has other things to do.
+/// Of one call to the runtime: choose_method() waits for it, and so does the agent's end.
 constexpr auto runtime_deadline = 2s;
+
+/// In which a runtime that has nothing else to do has told all of its pods.
+constexpr auto usual_time = 20ms;
 
 }  // namespace
 
@@ -69,14 +72,37 @@ Instant Installation::next_look() const
     return keeper_ ? keeper_->next_look() : Instant::max();
 }
 
+Installation::~Installation()
+{
+    stop_.request_stop();  // adoption_ then waits for its thread
+}
+
 void Installation::adopt_earlier_pods(const Config& config)
 {
     const auto socket = find_cri_socket(options_.cri_socket);
-    if (!socket || !in_place_)
-        return;
-    Config of_network = config;
-    of_network.network = network_;
-    const auto results = sallyport::adopt_earlier_pods(CriClient(*socket, runtime_deadline), of_network);
+    if (!adoption_.valid()) {
+        if (!socket || !in_place_)
+            return;
+        Config of_network = config;
+        of_network.network = network_;
+        adoption_ = std::async(std::launch::async, [socket = *socket, of_network, stop = stop_.get_token()] {
+            return sallyport::adopt_earlier_pods(CriClient(socket, runtime_deadline), of_network, stop);
+        });
+    }
+    if (adoption_.wait_for(usual_time) != std::future_status::ready)
+        throw Error(Code::try_again_later, failure_.empty() ? "the container runtime is slow to answer" : failure_);
+    try {
+        const auto results = adoption_.get();
+        failure_.clear();
+        note(results);
+    } catch (const Error& error) {
+        failure_ = error.what();
+        throw;
+    }
+}
+
+void Installation::note(const std::vector<AdoptionResult>& results)
+{
     refusals_.clear();
     for (const AdoptionResult& result : results)
         if (result.outcome == AdoptionResult::Outcome::refused)

@@ -12,7 +12,9 @@
 #include "sallyport/node_options.hpp"
 
 #include <chrono>
+#include <future>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,9 @@ class Installation
 {
 public:
     explicit Installation(const NodeOptions& options) : options_(options) {}
+    Installation(const Installation&) = delete;
+    Installation& operator=(const Installation&) = delete;
+    ~Installation();  ///< waits for one call to the runtime at the most
 
     /// Puts this very binary where the runtime looks for plugins.
     void copy_plugin();
@@ -44,7 +49,8 @@ public:
     /// What the keeper wants to be known, though our entry is in place; "" for nothing.
     const std::string& remark() const { return remark_; }
 
-    /// Binds gateway pods that were started before our entry was in place; which is a condition. Throws as
+    /// Binds gateway pods that were started before our entry was in place; which is a condition. Begins that, or looks
+    /// what has come of it: throws Error(try_again_later) while the runtime is being asked, then as
     /// adopt_earlier_pods().
     void adopt_earlier_pods(const Config& config);
 
@@ -55,6 +61,8 @@ public:
     void rest();
 
 private:
+    void note(const std::vector<AdoptionResult>& results);
+
     const NodeOptions& options_;
     bool copied_ = false;
     std::optional<ChainMethod> method_;
@@ -63,6 +71,9 @@ private:
     bool in_place_ = false;
     std::string network_;
     std::string remark_;
+    std::stop_source stop_;
+    std::future<std::vector<AdoptionResult>> adoption_;  ///< while it is at work
+    std::string failure_;                                ///< of the last one; "" where it was well
     std::vector<AdoptionResult> earlier_;
     std::string refusals_;
 };

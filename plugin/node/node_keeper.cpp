@@ -94,7 +94,9 @@ bool NodeKeeper::is_sound() const
     if (!exposes_at_node(*datapath))
         return true;
     const auto devices = choose_devices(config_, *network_);
-    return datapath->missing_hooks(devices).empty() && datapath->devices() == names_of(devices);
+    return datapath->missing_hooks(devices).empty() && datapath->devices() == names_of(devices) &&
+           (!shortfall_.empty() ||  // which another attempt every other second wouldn't end
+            datapath->runs_at_cgroups(config_.paths.cgroup, config_.local_access, config_.reserve_ports));
 }
 
 void NodeKeeper::forget_the_past()
@@ -108,8 +110,10 @@ void NodeKeeper::forget_the_past()
     if (fates.any_gone() || looked_at->bindings().any_expired()) {
         const FileLock lock = FileLock::take(config_.paths.state_dir, lock_patience);
         if (auto datapath = Datapath::find(config_.paths)) {
+            // Pods came while we waited for the lock, perhaps: their namespaces may be hidden from here too.
+            const PodFates now(datapath->bindings().pods());
             sallyport::forget_the_past(datapath->bindings(),
-                                       [&](const std::filesystem::path& path) { return fates.identify(path); });
+                                       [&](const std::filesystem::path& path) { return now.identify(path); });
             datapath->forget_unbound_pod_hooks();
         }
         tidy_up(config_.paths);

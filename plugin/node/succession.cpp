@@ -1,8 +1,9 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "succession.hpp"
+#include "sallyport/node/succession.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,11 @@ namespace sallyport {
 namespace {
 
 namespace fs = std::filesystem;
+
+fs::path directory_in(const fs::path& state_dir)
+{
+    return state_dir / "agents";
+}
 
 std::vector<std::uint64_t> numbers_in(const fs::path& directory)
 {
@@ -53,7 +60,7 @@ Succession::Succession(fs::path directory, std::uint64_t number, UniqueFd lock)
 Succession::~Succession()
 {
     std::error_code ignored;
-    if (lock_)
+    if (is_ours())
         fs::remove(directory_ / std::to_string(number_), ignored);
     if (lock_)
         fs::remove(directory_, ignored);  // where it is empty
@@ -61,7 +68,7 @@ Succession::~Succession()
 
 Succession Succession::enter(const fs::path& state_dir)
 {
-    const fs::path directory = state_dir / "agents";
+    const fs::path directory = directory_in(state_dir);
     const FileLock lock = FileLock::take(state_dir, std::chrono::milliseconds(200));
     if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
         throw Error(Code::io_failure, "create " + directory.string() + ": " + errno_text(errno));
@@ -85,6 +92,50 @@ bool Succession::in_charge() const
     return std::none_of(numbers.begin(), numbers.end(), [&](std::uint64_t other) {
         return other > number_ && lives(directory_ / std::to_string(other));
     });
+}
+
+/// Or did somebody remove the file, and another agent take its name?
+bool Succession::is_ours() const
+{
+    struct stat held
+    {};
+    struct stat found
+    {};
+    return lock_ && ::fstat(lock_.get(), &held) == 0 &&
+           ::stat((directory_ / std::to_string(number_)).c_str(), &found) == 0 && held.st_dev == found.st_dev &&
+           held.st_ino == found.st_ino;
+}
+
+bool Succession::stands_in(const fs::path& state_dir) const
+{
+    return directory_ == directory_in(state_dir) && is_ours();
+}
+
+void Succession::tell(const std::string& listen) const
+{
+    // Where the disk is full, a doctor doesn't know whom to ask: no reason to do anything else differently.
+    if (::ftruncate(lock_.get(), 0) == 0 && ::pwrite(lock_.get(), listen.data(), listen.size(), 0) < 0)
+        log_warning("tell where HTTP is served: " + errno_text(errno));
+}
+
+FoundAgents find_agents(const fs::path& state_dir)
+{
+    FoundAgents found;
+    const fs::path directory = directory_in(state_dir);
+    std::vector<std::uint64_t> numbers = numbers_in(directory);
+    std::sort(numbers.begin(), numbers.end());
+    for (const std::uint64_t number : numbers) {  // the last one that lives is in charge
+        const fs::path file = directory / std::to_string(number);
+        std::error_code ignored;
+        if (!lives(file)) {
+            found.died = found.died || fs::exists(file, ignored);  // else it has ended in this moment
+            continue;
+        }
+        found.any = true;
+        found.listen.clear();
+        std::getline(std::ifstream(file), found.listen);
+    }
+    return found;
 }
 
 }  // namespace sallyport

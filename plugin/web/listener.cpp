@@ -59,25 +59,32 @@ void set(const UniqueFd& socket, int level, int option, int value)
     setsockopt(socket.get(), level, option, &value, sizeof value);
 }
 
-int bind_v4(const UniqueFd& socket, const ListenAddress& where)
+/// bind() or connect().
+using Naming = int (*)(int, const sockaddr*, socklen_t);
+
+int name_v4(Naming naming, const UniqueFd& socket, const ListenAddress& where)
 {
     sockaddr_in name{};
     name.sin_family = AF_INET;
     name.sin_port = htons(where.port);
     if (where.address)
         std::memcpy(&name.sin_addr, where.address->bytes().data() + 12, 4);
-    return bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
+    return naming(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
 }
 
-int bind_v6(const UniqueFd& socket, const ListenAddress& where)
+int name_v6(Naming naming, const UniqueFd& socket, const ListenAddress& where)
 {
-    set(socket, IPPROTO_IPV6, IPV6_V6ONLY, where.address ? 1 : 0);
     sockaddr_in6 name{};
     name.sin6_family = AF_INET6;
     name.sin6_port = htons(where.port);
     if (where.address)
         std::memcpy(&name.sin6_addr, where.address->bytes().data(), 16);
-    return bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
+    return naming(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
+}
+
+int name(Naming naming, const UniqueFd& socket, const ListenAddress& where, bool v6)
+{
+    return v6 ? name_v6(naming, socket, where) : name_v4(naming, socket, where);
 }
 
 }  // namespace
@@ -111,8 +118,20 @@ UniqueFd listen_on(const ListenAddress& where)
     set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
     set(socket, SOL_SOCKET, SO_RCVBUF, receive_buffer);  // these two are handed on to each connection
     set(socket, SOL_SOCKET, SO_SNDBUF, send_buffer);
-    if ((v6 ? bind_v6(socket, where) : bind_v4(socket, where)) != 0 || listen(socket.get(), backlog) != 0)
+    if (v6)
+        set(socket, IPPROTO_IPV6, IPV6_V6ONLY, where.address ? 1 : 0);
+    if (name(::bind, socket, where, v6) != 0 || listen(socket.get(), backlog) != 0)
         refuse(where, errno);
+    return socket;
+}
+
+UniqueFd begin_to_connect(const ListenAddress& where)
+{
+    const ListenAddress target{where.address.value_or(*Address::parse("127.0.0.1")), where.port};
+    const bool v6 = !target.address->is_v4();
+    UniqueFd socket = make_socket(v6 ? AF_INET6 : AF_INET);
+    if (!socket || (name(::connect, socket, target, v6) != 0 && errno != EINPROGRESS))
+        throw Error(Code::io_failure, "connect: " + errno_text(errno));
     return socket;
 }
 

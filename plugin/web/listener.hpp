@@ -1,7 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the server listens.
+// Where the server listens, and how to get there.
 #pragma once
 
 #include "sallyport/address.hpp"
@@ -27,6 +27,10 @@ ListenAddress parse_listen(std::string_view text);
 
 /// Throws Error(node_lacks) with the address, the reason, and what to do.
 UniqueFd listen_on(const ListenAddress& where);
+
+/// The other side: a socket that doesn't block, and is or will be connected to who listens there; to the loopback
+/// address where that is on all. Throws Error.
+UniqueFd begin_to_connect(const ListenAddress& where);
 
 std::uint16_t port_of(const UniqueFd& listener);
 

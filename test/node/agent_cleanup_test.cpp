@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the agent removes, as nobody else will; and what it doesn't, as it can't be sure.
+#include "sallyport/os/file_lock.hpp"
 #include "support/agent.hpp"
 #include "support/local_node.hpp"
 #include "support/require_ok.hpp"
@@ -12,6 +13,8 @@
 
 #include <fstream>
 #include <memory>
+#include <optional>
+#include <vector>
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
@@ -67,6 +70,39 @@ TEST_CASE("a pod whose namespace can't be seen from the agent is kept, and the o
     CHECK(agent.says("mountPropagation: HostToContainer"));
     std::this_thread::sleep_for(2500ms);  // one look more
     check_serves(node);
+}
+
+TEST_CASE("a pod that comes while the agent waits for the lock isn't taken for gone", "[agent][cleanup]")
+{
+    Node node;
+    // As in a container to which new pods' namespaces don't get through.
+    const auto hidden = node.directory() / "hidden-agent";
+    std::ofstream(hidden) << "#!/bin/sh\nexec unshare --mount --propagation private " << sallyport_binary()
+                          << " \"$@\"\n";
+    std::filesystem::permissions(hidden, std::filesystem::perms::owner_all);
+    std::vector<std::unique_ptr<Pod>> vanishing;
+    for (int i = 0; i < 4; i++) {
+        vanishing.push_back(std::make_unique<Pod>(
+            node, PodSpec{.name = "old-" + std::to_string(i), .expose = std::to_string(8000 + i) + ":9080"}));
+        require_ok(vanishing.back()->add());
+    }
+    const Agent agent(node, "", hidden);
+    agent.wait_until_begun();
+    const auto state_dir = node.plugin["stateDir"];
+    for (auto& old : vanishing) {
+        std::optional<sallyport::FileLock> lock(sallyport::FileLock::take(node.state_dir(), 10s));
+        old->netns.remove();
+        std::this_thread::sleep_for(2500ms);  // the agent sees that, and waits for the lock most of the time
+        node.plugin["stateDir"] = (node.directory() / "elsewhere").string();  // a call that has the lock
+        Pod pod(node, {.name = "young", .expose = "80:9080"});
+        require_ok(pod.add());
+        node.plugin["stateDir"] = state_dir;
+        lock.reset();
+        std::this_thread::sleep_for(500ms);  // the agent has it now, and forgets who is gone
+        CHECK(node.status().dump().find("young") != std::string::npos);
+        require_ok(pod.del());
+    }
+    INFO(agent.log());
 }
 
 TEST_CASE("a node port that waited in vain for another pod ends", "[agent][cleanup]")

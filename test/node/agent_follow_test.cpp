@@ -190,8 +190,6 @@ TEST_CASE("what somebody took away is put back", "[agent][follow]")
     else
         for (const auto& pin : std::filesystem::directory_iterator(pins))
             std::filesystem::remove(pin);
-    if (what == "cgroups")  // nobody tells, but every change of the network is an occasion
-        node.host.ip("addr add " + virtual_v4 + "/32 dev lo\n");
     CHECK(eventually([&] {
         return answers(node, node_v4, client_v4) && node.cgroup.programs().size() == hooks &&
                std::filesystem::exists(pins) && !std::filesystem::is_empty(node.bpffs() / "sallyport/links");

@@ -112,6 +112,17 @@ PACKET_CASE("node_ingress", "a connection that begins to wait is told once, and 
     CHECK(gateway.programs.events().size() <= windows * limit_per_second);
     CHECK(gateway.programs.events().size() >= limit_per_second);
 
+    // A window that another CPU has just begun isn't over, though it began after the time that this one took.
+    const int head_map = bpf_map__fd(gateway.programs.object().maps.event_head);
+    const std::uint32_t zero = 0;
+    abi::event_head head{};
+    REQUIRE(bpf_map_lookup_elem(head_map, &zero, &head) == 0);
+    head.window = monotonic_now() + 3'600'000'000'000;
+    head.by_clients = limit_per_second;
+    REQUIRE(bpf_map_update_elem(head_map, &zero, &head, BPF_ANY) == 0);
+    gateway.programs.ingress(request(kind, 49999));
+    CHECK(gateway.programs.events().back().number == head.last);
+
     // What the command tells isn't held up by it.
     CHECK(tell(gateway.programs, kind, told(gateway.node_port, client_at(kind), kind.protocol)));
     CHECK(gateway.programs.events().back().kind == abi::EVENT_BIND);

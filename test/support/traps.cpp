@@ -11,8 +11,11 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
+#include <vector>
 
 namespace sallyport::test {
 
@@ -45,6 +48,28 @@ void raise_abi(const std::filesystem::path& bpffs)
     require(table && bpf_map_lookup_elem(table.get(), &key, &meta) == 0, "read table meta");
     meta.abi++;
     require(bpf_map_update_elem(table.get(), &key, &meta, BPF_ANY) == 0, "write table meta");
+}
+
+void pretend_another_abi(const std::filesystem::path& bpffs)
+{
+    constexpr std::uint32_t key_size = 8192;
+    constexpr std::uint32_t value_size = 16384;
+    constexpr std::uint32_t another = SALLYPORT_ABI + 1;
+    for (const char* name : {"meta", "pods", "node_ports"}) {
+        const bool is_meta = name == std::string("meta");
+        const UniqueFd table(bpf_map_create(is_meta ? BPF_MAP_TYPE_ARRAY : BPF_MAP_TYPE_HASH, name,
+                                            is_meta ? sizeof(std::uint32_t) : key_size, value_size, 1, nullptr));
+        std::vector<std::uint8_t> key(key_size);
+        std::vector<std::uint8_t> value(value_size, 0x5a);
+        std::memcpy(value.data(), &another, sizeof another);
+        if (!is_meta)
+            std::fill(key.begin(), key.end(), 0x5a);
+        const std::string pin = bpffs / "sallyport/maps" / name;
+        require(table && bpf_map_update_elem(table.get(), key.data(), value.data(), BPF_ANY) == 0,
+                "make another table");
+        std::filesystem::remove(pin);
+        require(bpf_obj_pin(table.get(), pin.c_str()) == 0, "pin another table");
+    }
 }
 
 XdpProgram::XdpProgram(const Namespace& netns, const std::string& device)

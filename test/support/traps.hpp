@@ -17,6 +17,9 @@ namespace sallyport::test {
 /// Makes the pinned tables look like those of an incompatible version.
 void raise_abi(const std::filesystem::path& bpffs);
 
+/// The same, with larger keys and values in the tables that are looked at first.
+void pretend_another_abi(const std::filesystem::path& bpffs);
+
 /// An XDP program with the name of Cilium's, that lets everything through, until this object is gone.
 class XdpProgram
 {

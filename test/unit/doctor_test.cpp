@@ -111,6 +111,28 @@ TEST_CASE("what is wrong with a host", "[doctor]")
     }
 }
 
+TEST_CASE("the agent, and what it says of itself", "[doctor]")
+{
+    AgentFacts agent;
+    const auto level = [&] { return level_of(check_agent(agent), "agent"); };
+    CHECK(level() == "note");  // installed by hand, perhaps
+    agent.died = true;
+    CHECK(level() == "warning");
+    agent = {.runs = true, .listen = "", .problem = ""};
+    CHECK(level() == "note");
+    agent.listen = ":9465";
+    CHECK(level() == "ok");
+    agent.ready = false;
+    agent.not_ready = "CNI chain: one\nplugin: two\n";
+    CHECK(level() == "warning");
+    CHECK(check_agent(agent)[0].what.ends_with("CNI chain: one, plugin: two"));
+    agent.alive = false;
+    CHECK(level() == "failure");
+    agent.problem = "connect: Connection refused";
+    CHECK(level() == "warning");
+    CHECK(check_agent(agent)[0].what.find(":9465: connect") != std::string::npos);
+}
+
 TEST_CASE("the state and who made it", "[doctor]")
 {
     StateFacts state;
