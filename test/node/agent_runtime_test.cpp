@@ -3,6 +3,7 @@
 //
 // The agent beside a container runtime that is in trouble.
 #include "support/agent.hpp"
+#include "support/cri_messages.hpp"
 #include "support/cri_server.hpp"
 #include "support/node.hpp"
 
@@ -28,7 +29,7 @@ TEST_CASE("a runtime that takes seconds for each pod keeps the agent from nothin
         return std::string(std::istreambuf_iterator<char>(file), {}).find("sallyport") != std::string::npos;
     };
     std::vector<CriPod> pods;
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 40; i++)
         pods.push_back({.id = "pod-" + std::to_string(i),
                         .kubernetes_namespace = "gateways",
                         .name = "gateway-" + std::to_string(i),
