@@ -123,6 +123,7 @@ void Door::accept_some()
                 pause_accepting();
             return;
         }
+        in_want_ = false;
         const int fd = socket.get();
         const auto client = connections_.emplace(next_id_++, std::move(socket)).first;
         make_room(false);
@@ -150,7 +151,9 @@ void Door::make_room(bool sending)
 
 void Door::pause_accepting()
 {
-    log_warning("accept a connection over HTTP: " + errno_text(errno));
+    if (!in_want_)  // or it would be said ten times a second
+        log_warning("accept a connection over HTTP: " + errno_text(errno) + "; clients wait until that is over");
+    in_want_ = true;
     control(epoll_, EPOLL_CTL_MOD, listener_.get(), listener_id, 0);
     accepts_again_ = std::chrono::steady_clock::now() + pause;
     paused_ = true;

@@ -59,6 +59,7 @@ private:
     std::uint64_t next_id_;
     Moment accepts_again_{};
     bool paused_ = false;
+    bool in_want_ = false;  ///< of descriptors or memory, since the last connection that it could accept
     std::thread thread_;
 };
 

@@ -35,13 +35,13 @@ TEST_CASE("a number that somebody broke counts as none, and is counted on from",
 
 TEST_CASE("a full disk doesn't take the number back to none", "[agent][conflicts]")
 {
-    const Directory directory;
-    count_conflict(directory.path);
-    REQUIRE(read_conflicts(directory.path) == 1);
-    std::filesystem::create_symlink("/dev/full", directory.path / "conflicts.new");
-    count_conflict(directory.path);
-    CHECK(std::filesystem::is_regular_file(std::filesystem::symlink_status(directory.path / "conflicts")));
-    CHECK(read_conflicts(directory.path) == 1);
+    const TemporaryDirectory directory;
+    count_conflict(directory.path());
+    REQUIRE(read_conflicts(directory.path()) == 1);
+    std::filesystem::create_symlink("/dev/full", directory.path() / "conflicts.new");
+    count_conflict(directory.path());
+    CHECK(std::filesystem::is_regular_file(std::filesystem::symlink_status(directory.path() / "conflicts")));
+    CHECK(read_conflicts(directory.path()) == 1);
 }
 
 TEST_CASE("where there is no directory, nothing is counted and nothing fails", "[agent][conflicts]")
