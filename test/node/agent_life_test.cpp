@@ -141,3 +141,24 @@ TEST_CASE("an agent at rest costs next to nothing, and leaks nothing", "[agent][
     CHECK(after.resident_kib < 20 * 1024);
     CHECK(after.descriptors == before.descriptors);
 }
+
+TEST_CASE("an agent that is out of descriptors says so once, and goes on when there are some", "[agent][life][web]")
+{
+    Node node;
+    const Agent agent(node);
+    agent.wait_until_begun();
+    agent.limit_descriptors(agent.cost().descriptors);
+    std::vector<Connection> idle;
+    for (int i = 0; i < 8; i++)  // they take what gaps there are in the numbers
+        idle.emplace_back(node.host, Target{"127.0.0.1", 9465});
+    Connection waits(node.host, {"127.0.0.1", 9465});
+    waits.send("GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    const std::string warning = "accept a connection over HTTP: Too many open files";
+    CHECK(agent.says(warning));
+    std::this_thread::sleep_for(1s);  // in which it tries ten times
+    agent.limit_descriptors(1024);
+    CHECK(waits.read_all().starts_with("HTTP/1.1 200 "));
+    const std::string log = agent.log();
+    INFO(log);
+    CHECK(log.find(warning) == log.rfind(warning));
+}

@@ -159,6 +159,16 @@ Cost Agent::cost() const
     return cost;
 }
 
+void Agent::limit_descriptors(rlim_t end) const
+{
+    rlimit limit{};
+    bool done = prlimit(process_.pid(), RLIMIT_NOFILE, nullptr, &limit) == 0;
+    limit.rlim_cur = end;
+    done = done && prlimit(process_.pid(), RLIMIT_NOFILE, &limit, nullptr) == 0;
+    if (!done)
+        throw std::system_error(errno, std::generic_category(), "limit the agent's descriptors");
+}
+
 void Agent::terminate() const
 {
     process_.signal(SIGTERM);

@@ -8,6 +8,8 @@
 #include "support/subprocess.hpp"
 #include "support/web.hpp"
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
@@ -84,6 +86,9 @@ public:
     bool readiness_is(int status, const std::string& text = "") const;
 
     Cost cost() const;
+
+    /// From now on its descriptors' numbers stay below this one.
+    void limit_descriptors(rlim_t end) const;
 
     void kill() const { process_.signal(9); }
 
