@@ -40,6 +40,8 @@ std::string Attachment::pod() const
 
 Attachment resolve_attachment(const Request& request, const std::string& network, const PrevResult& prev_result)
 {
+    if (!request.objection.empty())
+        throw Error(Code::invalid_environment, request.objection);
     const std::size_t pod_interface = find_pod_interface(request, prev_result.interfaces);
     const bool indexed = std::any_of(prev_result.ips.begin(), prev_result.ips.end(),
                                      [](const AssignedAddress& ip) { return ip.interface.has_value(); });

@@ -197,12 +197,12 @@ std::string add(const Request& request)
             "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
     const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
     if (wishes.empty())
-        return config.prev_result->text;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
+        return *config.prev_result;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
 
     log_to(config.log);
-    const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
+    const Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
     log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
-    return config.prev_result->text;
+    return *config.prev_result;
 }
 
 void del(const Request& request)
@@ -230,7 +230,7 @@ void check(const Request& request)
     if (wishes.empty())
         return;
 
-    const Attachment pod = resolve_attachment(request, config.network, *config.prev_result);
+    const Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
     const NodeNetwork network = read_node_network();
     const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
     const auto datapath = Datapath::find(config.paths);

@@ -20,8 +20,10 @@ constexpr std::array<std::string_view, 13> cni_keys = {
     "prevResult", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "ipMasq",
 };
 
-/// Of these, what libcni adds to an entry itself.
-constexpr std::array<std::string_view, 4> added_keys = {"cniVersion", "name", "runtimeConfig", "prevResult"};
+/// What libcni adds to an entry itself.
+constexpr std::array<std::string_view, 6> added_keys = {
+    "cniVersion", "name", "runtimeConfig", "prevResult", "cni.dev/valid-attachments", "cni.dev/attachments",
+};
 
 constexpr std::array<std::string_view, 12> our_keys = {
     "gateways", "addresses", "devices", "localAccess", "reservePorts", "fastPath",
@@ -53,6 +55,33 @@ void refuse_unknown_top_level_keys(const JsonValue& root)
         if (!namespaced && !is_one_of(key, our_keys) && !is_one_of(key, cni_keys))
             refuse_key(value, key, our_keys);
     }
+}
+
+void check_capabilities(const JsonValue& root)
+{
+    if (const auto capabilities = root.find_set("capabilities"))
+        for (const auto& [name, on] : capabilities->members())
+            static_cast<void>(on.boolean());
+}
+
+/// libcni reads a whole list with its own types: one wrong value in our entry, and no pod of the network starts.
+void check_for_libcni(const JsonValue& root)
+{
+    check_capabilities(root);
+    const auto check_string = [](const JsonValue& object, std::string_view key) {
+        if (const auto value = object.find_set(key))
+            static_cast<void>(value->string());
+    };
+    if (const auto ipam = root.find_set("ipam"))
+        check_string(*ipam, "type");
+    const auto dns = root.find_set("dns");
+    if (!dns)
+        return;
+    check_string(*dns, "domain");
+    for (const std::string_view key : {"nameservers", "search", "options"})
+        if (const auto list = dns->find_set(key))
+            for (const JsonValue& element : list->elements())
+                static_cast<void>(element.string());
 }
 
 std::string read_version(const JsonValue& root)
@@ -240,13 +269,16 @@ Config parse_config(std::string_view text)
     read_network(root, config);
     read_places(root, config);
     refuse_unknown_top_level_keys(root);
+    check_capabilities(root);
     read_settings(root, config);
     if (const auto runtime_config = root.find_set("runtimeConfig")) {
         config.annotations = read_pod_annotations(*runtime_config);
         config.port_mappings = read_port_mappings(*runtime_config);
     }
-    if (const auto prev_result = root.find_set("prevResult"))
-        config.prev_result = read_prev_result(*prev_result, raw_member(text, "prevResult"));
+    if (const auto prev_result = root.find_set("prevResult")) {
+        static_cast<void>(prev_result->members());  // an object, whatever is in it
+        config.prev_result = raw_member(text, "prevResult");
+    }
     return config;
 }
 
@@ -259,6 +291,7 @@ Config parse_entry(std::string_view text)
             value->refuse("nothing: libcni adds it, in an entry of a conflist it doesn't belong");
     if (const auto type = root.find("type"); type && type->string() != "sallyport")
         type->refuse("\"sallyport\"");
+    check_for_libcni(root);
     Config config;
     read_places(root, config);
     read_settings(root, config);

@@ -81,7 +81,11 @@ std::string version(const Request& request)
 int run(const Environment& environment) noexcept
 {
     try {
-        return environment.getenv("CNI_COMMAND") ? run_plugin(environment) : run_tool(environment);
+        const int status = environment.getenv("CNI_COMMAND") ? run_plugin(environment) : run_tool(environment);
+        if (environment.out.flush())
+            return status;
+        environment.err << "sallyport: what is to be said can't be written to stdout\n";
+        return status == 0 ? 1 : status;
     } catch (const std::exception& failure) {  // out of memory, or a mistake of ours
         environment.err << "sallyport: " << failure.what() << '\n';
         return 1;

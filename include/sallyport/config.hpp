@@ -105,7 +105,7 @@ struct Config : BaseConfig
 
     std::map<std::string, std::string> annotations;  ///< all of the pod's, ours among them
     std::vector<PortMapping> port_mappings;
-    std::optional<PrevResult> prev_result;
+    std::optional<std::string> prev_result;  ///< as it came: what a plain pod gets back, unread
 };
 
 /// The version and nothing else, so that an error can be answered in the caller's version: "" if `text` has none.

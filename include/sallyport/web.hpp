@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sallyport {
@@ -26,6 +27,9 @@ struct AgentState
     std::uint64_t conflicts = 0;        ///< pods refused because their node port was taken, since boot
     std::uint64_t reattached = 0;       ///< programs put back before others, or attached again, since its start
 };
+
+/// Throws Error(invalid_environment) for what WebOptions::listen can't be.
+void check_listen(std::string_view text);
 
 struct WebOptions
 {

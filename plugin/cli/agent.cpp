@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands.hpp"
 
+#include "sallyport/error.hpp"
 #include "sallyport/node/agent.hpp"
+#include "sallyport/web.hpp"
 
 #include <sallyport/version.hpp>
 
@@ -49,6 +51,17 @@ FILES
   /etc/cni/net.d              the runtime's configuration
   /opt/cni/bin/sallyport      the program that the runtime calls)";
 
+std::string where_to_listen(const std::string& text)
+{
+    try {
+        if (text != "off")
+            check_listen(text);
+        return {};
+    } catch (const Error& error) {
+        return error.what();
+    }
+}
+
 }  // namespace
 
 void add_agent_command(CLI::App& app, const Environment&)
@@ -61,6 +74,8 @@ void add_agent_command(CLI::App& app, const Environment&)
     command
         ->add_option("--listen", options->listen,
                      "where metrics, health and the page are served: [ADDRESS]:PORT, or `off`")
+        ->check(where_to_listen)
+        ->option_text("WHERE")
         ->capture_default_str();
     command->callback([options] { run_agent(*options); });
 }

@@ -79,9 +79,10 @@ constexpr const char* help_sections =
 EXAMPLES
   sallyport help status)";
 
-void print_version(std::ostream& out)
+std::string version_text()
 {
-    out << "sallyport " << version << "\nABI       " << SALLYPORT_ABI << "\ncommit    " << commit << '\n';
+    return "sallyport " + std::string(version) + "\nABI       " + std::to_string(SALLYPORT_ABI) + "\ncommit    " +
+           std::string(commit);
 }
 
 /// Returns the exit status.
@@ -122,7 +123,7 @@ void add_help_command(CLI::App& app, const Environment& environment)
 void add_version_command(CLI::App& app, const Environment& environment)
 {
     app.add_subcommand("version", version_description)->footer(version_sections)->callback([&environment] {
-        print_version(environment.out);
+        environment.out << version_text() << '\n';
     });
 }
 
@@ -133,10 +134,11 @@ int run_tool(const Environment& environment)
     app.footer(sections);
     app.set_help_flag("-h,--help", "this manual");
     app.require_subcommand(1);
-    app.failure_message([](const CLI::App* where, const CLI::Error& error) {
-        const std::string command = where->get_parent() ? where->get_name() : "";
-        return std::string("sallyport: ") + error.what() + "; `sallyport " + command + (command.empty() ? "" : " ") +
-               "--help` says more\n";
+    app.set_version_flag("--version", version_text(), "as `sallyport version`");
+    app.failure_message([](const CLI::App* tool, const CLI::Error& error) {
+        const auto commands = tool->get_subcommands();  // that the arguments name: one at the most
+        return std::string("sallyport: ") + error.what() + "; `sallyport " +
+               (commands.empty() ? "" : commands[0]->get_name() + " ") + "--help` says more\n";
     });
     add_status_command(app, environment);
     add_flows_command(app, environment);

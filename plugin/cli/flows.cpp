@@ -1,5 +1,6 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
+#include "checks.hpp"
 #include "commands.hpp"
 #include "view.hpp"
 
@@ -169,7 +170,7 @@ void add_flows_command(CLI::App& app, const Environment& environment)
     command
         ->add_option("--limit", options->limit,
                      "at most so many, those seen last; 0 for all (default: 100 in a terminal's table, else all)")
-        ->check(CLI::NonNegativeNumber)
+        ->check(whole_number)
         ->option_text("N");
     add_view_options(*command, *options);
     command->callback([options, &environment] { print_flows(*options, environment); });

@@ -74,8 +74,8 @@ std::string read_entry(const std::filesystem::path& path)
     std::ifstream file(path);
     std::ostringstream text;
     text << file.rdbuf();
-    if (!file)
-        throw Error(Code::io_failure, "read " + path.string() + ": " + errno_text(errno) +
+    if (!file || std::filesystem::is_directory(path))
+        throw Error(Code::io_failure, "read " + path.string() + ": " + errno_text(file ? EISDIR : errno) +
                                           "; give our entry of the CNI list with --config");
     return text.str();
 }

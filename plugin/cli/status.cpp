@@ -1,5 +1,6 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
+#include "checks.hpp"
 #include "commands.hpp"
 #include "interruption.hpp"
 #include "view.hpp"
@@ -189,6 +190,7 @@ void watch_status(const StatusOptions& options, const Environment& environment)
         else
             environment.out << text << std::endl;
     }
+    environment.out.clear();  // its reader may have had enough
 }
 
 }  // namespace
@@ -202,7 +204,7 @@ void add_status_command(CLI::App& app, const Environment& environment)
             ->add_option("--watch", options->refresh,
                          "refresh every so many seconds, until Ctrl-C; 2 where none are said")
             ->expected(0, 1)
-            ->check(CLI::Range(0.1, 3600.0))
+            ->check(interval)
             ->option_text("[SECONDS]");
     add_view_options(*command, *options);
     command->callback([options, watch, &environment] {

@@ -1,5 +1,6 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
+#include "checks.hpp"
 #include "commands.hpp"
 #include "interruption.hpp"
 #include "view.hpp"
@@ -168,6 +169,7 @@ void trace(const TraceOptions& options, const Environment& environment)
     do
         tracer.look(false);
     while (!interruption.comes_within(look_interval) && environment.out);
+    environment.out.clear();  // its reader may have had enough
 }
 
 }  // namespace
@@ -177,7 +179,7 @@ void add_trace_command(CLI::App& app, const Environment& environment)
     CLI::App* const command = app.add_subcommand("trace", description)->footer(sections);
     const auto options = std::make_shared<TraceOptions>();
     command->add_option("--since", options->since, "begin after the event of that number, as JSON names it")
-        ->check(CLI::NonNegativeNumber)
+        ->check(whole_number)
         ->option_text("N");
     command->add_flag_callback(
         "--no-follow", [options] { options->follow = false; }, "print what is kept, and end");

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "view.hpp"
 
+#include "checks.hpp"
+
 #include "sallyport/error.hpp"
 #include "sallyport/inspection.hpp"
 
@@ -17,8 +19,11 @@ void add_view_options(CLI::App& command, ViewOptions& options)
     const std::map<std::string, ColourWish> wishes{
         {"auto", ColourWish::automatic}, {"always", ColourWish::always}, {"never", ColourWish::never}};
     command.add_flag("--json", options.json, "print JSON, for programs");
-    command.add_option("--color", options.colour, "auto, always or never. Auto: on a terminal, unless NO_COLOR is set")
-        ->transform(CLI::CheckedTransformer(wishes))
+    command
+        .add_option_function<std::string>(
+            "--color", [&options, wishes](const std::string& text) { options.colour = wishes.at(text); },
+            "auto, always or never. Auto: on a terminal, unless NO_COLOR is set")
+        ->check(one_of({"auto", "always", "never"}))
         ->option_text("WHEN")
         ->default_str("auto");
     command.add_option("--bpffs", options.bpffs, "where the BPF file system is mounted")

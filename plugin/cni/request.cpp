@@ -24,17 +24,16 @@ struct Needs
     bool container_id;
     bool ifname;
     bool netns;
-    bool wellformed_args;
 };
 
 constexpr std::array<Needs, 6> commands = {{
-    // command          name       id     ifname netns  args
-    {Command::add, "ADD", true, true, true, true},
-    {Command::del, "DEL", true, true, false, false},    // the namespace may be gone, and a broken
-    {Command::check, "CHECK", true, true, true, true},  // CNI_ARGS has never been let in by ADD
-    {Command::gc, "GC", false, false, false, false},
-    {Command::status, "STATUS", false, false, false, false},
-    {Command::version, "VERSION", false, false, false, false},
+    // command          name       id     ifname netns
+    {Command::add, "ADD", true, true, true},
+    {Command::del, "DEL", true, true, false},  // the namespace may be gone
+    {Command::check, "CHECK", true, true, true},
+    {Command::gc, "GC", false, false, false},
+    {Command::status, "STATUS", false, false, false},
+    {Command::version, "VERSION", false, false, false},
 }};
 
 [[noreturn]] void refuse(const std::string& reason)
@@ -70,7 +69,7 @@ bool is_ascii_alphanumeric(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-void check_container_id(const std::string& id, Command command)
+void check_container_id(const std::string& id)
 {
     const bool wellformed = is_ascii_alphanumeric(id[0]) && std::all_of(id.begin(), id.end(), [](char c) {
                                 return is_ascii_alphanumeric(c) || c == '_' || c == '.' || c == '-';
@@ -78,9 +77,14 @@ void check_container_id(const std::string& id, Command command)
     if (!wellformed)
         refuse("CNI_CONTAINERID is " + in_quotes(id) +
                "; expected a letter or digit, then letters, digits, '_', '.' and '-'");
-    if (command == Command::add && id.size() > max_container_id)
-        refuse("CNI_CONTAINERID " + in_quotes(id) + " has " + std::to_string(id.size()) + " characters; at most " +
-               std::to_string(max_container_id) + " are served");
+}
+
+std::string objection_to_container_id(const std::string& id)
+{
+    if (id.size() <= max_container_id)
+        return {};
+    return "CNI_CONTAINERID " + in_quotes(id) + " has " + std::to_string(id.size()) + " characters; at most " +
+           std::to_string(max_container_id) + " are served";
 }
 
 void check_ifname(const std::string& name)
@@ -94,20 +98,19 @@ void check_ifname(const std::string& name)
                "; expected at most 15 characters, no '/', ':' or blank among them");
 }
 
-/// The pairs of `K=V;K=V`. A pair without a key or `=` is refused, or left out.
-std::map<std::string, std::string> read_args(const std::string& text, bool refuse_malformed)
+/// The pairs of `K=V;K=V`. A pair without a key or `=` is left out, and the first such objected to.
+std::map<std::string, std::string> read_args(const std::string& text, std::string& objection)
 {
     std::map<std::string, std::string> args;
     for (std::size_t start = 0; start < text.size();) {
         const std::size_t end = std::min(text.find(';', start), text.size());
         const std::string pair = text.substr(start, end - start);
         const std::size_t equals = pair.find('=');
-        const bool wellformed = equals != std::string::npos && equals > 0;
-        if (!wellformed && refuse_malformed)
-            refuse("CNI_ARGS has " + in_quotes(pair) + " at column " + std::to_string(start + 1) +
-                   "; expected KEY=VALUE");
-        if (wellformed)
+        if (equals != std::string::npos && equals > 0)
             args.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+        else if (objection.empty())
+            objection =
+                "CNI_ARGS has " + in_quotes(pair) + " at column " + std::to_string(start + 1) + "; expected KEY=VALUE";
         start = end + 1;
     }
     return args;
@@ -140,10 +143,11 @@ Request parse_request(const GetEnv& getenv, std::istream& in)
         request.attachment = {value_of("CNI_CONTAINERID"), value_of("CNI_IFNAME")};
         request.netns = value_of("CNI_NETNS");
         refuse_missing(needs, request);
-        check_container_id(request.attachment.container_id, needs.command);
+        check_container_id(request.attachment.container_id);
         check_ifname(request.attachment.ifname);
 
-        const auto args = read_args(value_of("CNI_ARGS"), needs.wellformed_args);
+        request.objection = objection_to_container_id(request.attachment.container_id);
+        const auto args = read_args(value_of("CNI_ARGS"), request.objection);
         if (const auto arg = args.find("K8S_POD_NAMESPACE"); arg != args.end())
             request.pod_namespace = arg->second;
         if (const auto arg = args.find("K8S_POD_NAME"); arg != args.end())

@@ -32,13 +32,16 @@ AssignedAddress read_assigned_address(const JsonValue& value)
 
 }  // namespace
 
-PrevResult read_prev_result(const JsonValue& value, std::string_view text)
+PrevResult parse_prev_result(std::string_view text)
 {
-    PrevResult result{std::string(text), {}, {}};
-    if (const auto interfaces = value.find_set("interfaces"))
+    const auto value = JsonValue::parse(text, JsonValue::Duplicates::last_wins).find_set("prevResult");
+    PrevResult result;
+    if (!value)
+        return result;
+    if (const auto interfaces = value->find_set("interfaces"))
         for (const JsonValue& interface : interfaces->elements())
             result.interfaces.push_back({text_or_empty(interface, "name"), text_or_empty(interface, "sandbox")});
-    if (const auto ips = value.find_set("ips"))
+    if (const auto ips = value->find_set("ips"))
         for (const JsonValue& ip : ips->elements())
             result.ips.push_back(read_assigned_address(ip));
     return result;

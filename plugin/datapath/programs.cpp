@@ -35,8 +35,10 @@ int keep_libbpf_message(libbpf_print_level level, const char* format, va_list ar
 {
     char text[1024];
     const int length = vsnprintf(text, sizeof text, format, arguments);
+    const std::string_view line(text);  // it ends in a newline, and mostly begins with its author's name
     if (level != LIBBPF_DEBUG)
-        log_debug(std::string("libbpf: ") + text);
+        log_debug((line.starts_with("libbpf: ") ? "" : "libbpf: ") +
+                  std::string(line.substr(0, line.find_last_not_of('\n') + 1)));
     return length;
 }
 

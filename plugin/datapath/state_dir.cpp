@@ -90,7 +90,7 @@ void StateDir::remove() const
 UniqueFd open_pinned(const fs::path& path)
 {
     UniqueFd fd(bpf_obj_get(path.c_str()));
-    if (!fd && errno != ENOENT)
+    if (!fd && errno != ENOENT && errno != ENOTDIR)  // of a path to something else, nothing is ours
         throw Error(Code::io_failure, "open " + path.string() + ": " + errno_text(errno));
     return fd;
 }

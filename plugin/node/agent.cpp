@@ -54,6 +54,11 @@ public:
             if (cgroups_.drain())
                 follow_.soon();
         });
+        loop_.on_readable(plugin_directory_.fd(), gather, [this] {
+            // What can't be copied isn't tried more often for its own leavings
+            if (plugin_directory_.drain() && copy_plugin_.problem().empty())
+                copy_plugin_.soon();
+        });
         loop_.on_readable(config_directory_.fd(), gather, [this] {
             if (config_directory_.drain())
                 read_config_.soon();
@@ -77,6 +82,7 @@ private:
     void look_for_others();
     void serve();
     void tell_where() const;
+    void copy_plugin();
     void keep_entry();
     void adopt_earlier_pods();
     void follow();
@@ -92,6 +98,7 @@ private:
     NetlinkMonitor network_;
     DirectoryWatch config_directory_{IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE};
     DirectoryWatch cgroups_{IN_CREATE | IN_DELETE};
+    DirectoryWatch plugin_directory_{IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_ATTRIB};
     std::optional<Succession> succession_;
     bool in_charge_ = false;
     std::optional<Instant> ends_at_;
@@ -104,10 +111,7 @@ private:
     Task look_for_others_{"other agents", {.period = 1s}, [this] { look_for_others(); }};
 
     // Each needs a configuration, and to be in charge.
-    Task copy_plugin_{"plugin", {.period = 60s}, [this] {
-                          require_own_abi(config().paths);  // else the plugin that made them stays until they are gone
-                          installation_.copy_plugin();
-                      }};
+    Task copy_plugin_{"plugin", {.period = 60s, .gather = gather, .share = 0.02}, [this] { copy_plugin(); }};
     Task choose_method_{"container runtime", {.period = 60s}, [this] { installation_.choose_method(); }};
     Task keep_entry_{"CNI chain", {.period = 60s}, [this] { keep_entry(); }};
     Task adopt_{"earlier pods", {.period = 30s, .share = 0.05}, [this] { adopt_earlier_pods(); }};
@@ -250,6 +254,14 @@ void Agent::tell_where() const
         return;
     const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
     succession_->tell(web_ ? host + ":" + std::to_string(web_->port()) : "");
+}
+
+/// While it is away, no pod of the network starts.
+void Agent::copy_plugin()
+{
+    require_own_abi(config().paths);  // else the plugin that made the tables stays until they are gone
+    plugin_directory_.watch({options_.cni_bin_dir});
+    installation_.copy_plugin();
 }
 
 void Agent::keep_entry()

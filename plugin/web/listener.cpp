@@ -100,7 +100,7 @@ ListenAddress parse_listen(std::string_view text)
         if (port && (host.empty() || address))
             return {address, *port};
     }
-    throw Error(Code::invalid_environment, "--listen " + in_quotes(text) +
+    throw Error(Code::invalid_environment, in_quotes(text) +
                                                " is no address; write `:9465` for all addresses, `192.0.2.1:9465` or "
                                                "`[::1]:9465`");
 }

@@ -26,6 +26,11 @@ struct WebServer::Parts
     web::Door door;  // last: its thread uses the others
 };
 
+void check_listen(std::string_view text)
+{
+    web::parse_listen(text);
+}
+
 WebServer::WebServer(const WebOptions& options, std::function<AgentState()> state)
     : parts_(std::make_unique<Parts>(options, std::move(state)))
 {}

@@ -11,6 +11,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <unistd.h>
+
+#include <fstream>
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
@@ -196,4 +199,37 @@ TEST_CASE("what somebody took away is put back", "[agent][follow]")
     }));
     INFO(agent.log());
     check_serves(node);
+}
+
+TEST_CASE("the plugin is put back at once where somebody took or broke it, as no pod starts without", "[agent][follow]")
+{
+    Node node;
+    const Agent agent(node);
+    agent.wait_until_begun();
+    const std::filesystem::path plugin = cni_bin_dir(node) / "sallyport";
+    const auto is_whole = [&] {
+        std::error_code error;
+        return std::filesystem::file_size(plugin, error) == std::filesystem::file_size(sallyport_binary()) &&
+               access(plugin.c_str(), X_OK) == 0;
+    };
+    REQUIRE(eventually(is_whole));
+    SECTION("removed")
+    {
+        std::filesystem::remove(plugin);
+    }
+    SECTION("overwritten")
+    {
+        std::ofstream(plugin) << "junk";
+    }
+    SECTION("moved away")
+    {
+        std::filesystem::rename(plugin, plugin.string() + ".old");
+    }
+    SECTION("not to be started")
+    {
+        std::filesystem::permissions(plugin, std::filesystem::perms::owner_read);
+    }
+    CHECK(eventually(is_whole));
+    INFO(agent.log());
+    CHECK(agent.log().find("error plugin") == std::string::npos);
 }

@@ -302,3 +302,16 @@ TEST_CASE("who isn't root is told so, and nothing worse happens", "[doctor]")
         CHECK(output.err.starts_with("sallyport: "));
     }
 }
+
+TEST_CASE("a bpffs that is a file ends no command but is a finding", "[doctor]")
+{
+    const Clinic node;
+    const std::string file = (node.directory() / "a-file").string();
+    std::ofstream(file) << "no file system";
+    for (const char* command : {"doctor", "status", "flows"}) {
+        const Output output = execute({.argv = {sallyport_binary(), command, "--bpffs", file}, .netns = &node.host});
+        CAPTURE(command, output.out, output.err);
+        CHECK(output.err.empty());
+        CHECK(output.status == (std::string(command) == "doctor" ? 1 : 0));
+    }
+}

@@ -164,7 +164,8 @@ TEST_CASE("install refuses a wrong configuration, and touches nothing", "[instal
 {
     Machine node;
     std::ofstream(node.conflist()) << list;
-    const std::string wrong = GENERATE(R"({"gateways":{"ports":["http"]}})", "{", R"({"name":"pods"})", "-");
+    const std::string wrong = GENERATE(R"({"gateways":{"ports":["http"]}})", "{", R"({"name":"pods"})",
+                                       R"({"dns":"x"})", R"({"capabilities":{"portMappings":1}})", "-");
     std::vector<std::string> words{node.config().string()};
     if (wrong == "-")
         fs::remove(node.config());

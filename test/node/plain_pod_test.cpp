@@ -46,6 +46,39 @@ TEST_CASE("a plain pod's ADD and DEL leave nothing", "[plain]")
     CHECK_FALSE(std::filesystem::exists(node.state_dir()));
 }
 
+TEST_CASE("a plain pod passes, whatever of its call only a gateway's would be read for", "[plain]")
+{
+    Node node;
+    PodSpec spec{.name = "plain", .kubernetes_namespace = "gateways"};
+    const bool exposes = GENERATE(false, true);
+    if (exposes)
+        spec.expose = "80:9080";
+    Pod pod(node, spec);
+    PluginCall call = pod.call("ADD");
+    Json config = pod.config("ADD");
+    int code = 4;
+    SECTION("the container's id is longer than any that is bound")
+    {
+        call.container_id = std::string(200, 'f');
+    }
+    SECTION("CNI_ARGS are malformed")
+    {
+        call.args += ";junk";
+    }
+    SECTION("the previous result has something else where addresses are expected")
+    {
+        config["prevResult"]["ips"][0]["interface"] = -1;
+        code = 7;
+    }
+    call.stdin_text = config.dump();
+    const Answer added = call_plugin(sallyport_binary(), call, node.host);
+    INFO("stdout: " << added.out << "\nstderr: " << added.err);
+    CHECK(added.code() == (exposes ? code : 0));
+    if (!exposes)
+        CHECK(added.json() == config["prevResult"]);
+    CHECK(node.footprint() == nothing);
+}
+
 TEST_CASE("a plain pod's ADD and DEL succeed on a node where all of ours is broken", "[plain]")
 {
     Node node;

@@ -29,7 +29,7 @@ AssignedAddress assigned(const char* text, std::optional<std::size_t> interface 
 
 Attachment resolve(std::vector<Interface> interfaces, std::vector<AssignedAddress> ips)
 {
-    return resolve_attachment(request(), "cilium", {"", std::move(interfaces), std::move(ips)});
+    return resolve_attachment(request(), "cilium", {std::move(interfaces), std::move(ips)});
 }
 
 const std::vector<Interface> cilium = {{"lxc1f", ""}, {"eth0", "/run/netns/1"}};
@@ -50,6 +50,17 @@ TEST_CASE("the attachment says whose it is")
     nameless.pod_namespace.clear();
     nameless.pod_name.clear();
     CHECK(nameless.pod() == "c1");
+}
+
+TEST_CASE("what was objected to in the request is refused now")
+{
+    Request odd = request();
+    odd.objection = "CNI_ARGS has \"junk\" at column 1; expected KEY=VALUE";
+    require_refusal(
+        [&] {
+            resolve_attachment(odd, "cilium", {cilium, {assigned("10.0.1.7", 1)}});
+        },
+        Code::invalid_environment, {"CNI_ARGS has \"junk\""});
 }
 
 TEST_CASE("addresses are the pod interface's, the first of each family, IPv6 first or not")

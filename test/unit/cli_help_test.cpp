@@ -7,6 +7,7 @@
 #include "sallyport/cli/text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <sstream>
 
@@ -120,12 +121,37 @@ TEST_CASE("wrong arguments are refused in one line that begins with our name", "
     for (const Words& words :
          {Words{"status", "--watch", "never"}, Words{"status", "--watch", "0"}, Words{"status", "--color", "red"},
           Words{"flows", "--port", "http"}, Words{"flows", "--port", "80/sctp"}, Words{"flows", "--limit", "-1"},
-          Words{"trace", "--since", "yesterday"}, Words{"doctor", "--frob"}, Words{"--frob"}}) {
+          Words{"trace", "--since", "yesterday"}, Words{"trace", "--since", "-1"},
+          Words{"agent", "--listen", "everywhere"}, Words{"install", "--chain", "both"}, Words{"doctor", "--frob"},
+          Words{"--frob"}}) {
         const Answer answer = ask(words);
         CAPTURE(words, answer.err);
         CHECK(answer.status == 2);
         CHECK(answer.out.empty());
         CHECK(answer.err.starts_with("sallyport: "));
         CHECK(std::count(answer.err.begin(), answer.err.end(), '\n') == 1);
+        const std::string command = words.size() > 1 ? words[0] + " " : "";
+        CHECK(answer.err.ends_with("; `sallyport " + command + "--help` says more\n"));
+        if (words.size() > 2)
+            CHECK(answer.err.find(words[1] + ": \"" + words[2] + "\" is") != std::string::npos);
     }
+}
+
+TEST_CASE("the version is also an option, as people try that first", "[cli]")
+{
+    CHECK(ask({"--version"}).status == 0);
+    CHECK(ask({"--version"}).out == ask({"version"}).out);
+}
+
+TEST_CASE("what can't be written is a failure, of the tool and of the plugin", "[cli]")
+{
+    const std::string command = GENERATE("", "VERSION");
+    std::istringstream in;
+    std::ostream full(nullptr);
+    std::ostringstream err;
+    const auto getenv = [&](const std::string& name) {
+        return name == "CNI_COMMAND" && !command.empty() ? std::optional(command) : std::nullopt;
+    };
+    CHECK(run({{"version"}, getenv, in, full, err, false}) == 1);
+    CHECK(err.str() == "sallyport: what is to be said can't be written to stdout\n");
 }

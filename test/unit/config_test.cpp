@@ -216,9 +216,32 @@ TEST_CASE("a key that stands twice is refused in what we read, and left alone in
     INFO(members);
     require_refusal([&] { parse_config(with(members)); }, Code::decoding_failure, {"twice"});
 
-    CHECK(parse_config(with(R"("prevResult": {"x": 1, "x": 2}, "args": {"y": 1})")).prev_result->text ==
+    CHECK(parse_config(with(R"("prevResult": {"x": 1, "x": 2}, "args": {"y": 1})")).prev_result ==
           R"({"x": 1, "x": 2})");
     CHECK_NOTHROW(parse_config(with(R"("gateways": {"ports": []}, "args": {"ports": {"ports": 1}})")));
+}
+
+TEST_CASE("an entry that libcni couldn't read is refused, as the whole list would fail over it")
+{
+    struct Case
+    {
+        std::string entry, what;
+    };
+    const auto [entry, what] =
+        GENERATE(Case{R"({"capabilities": "x"})", "/capabilities is \"x\""},
+                 Case{R"({"capabilities": {"portMappings": 1}})", "/capabilities/portMappings is 1"},
+                 Case{R"({"ipam": 5})", "/ipam is 5"}, Case{R"({"ipam": {"type": {}}})", "/ipam/type is an object"},
+                 Case{R"({"dns": []})", "/dns is a list"}, Case{R"({"dns": {"domain": 1}})", "/dns/domain is 1"},
+                 Case{R"({"dns": {"search": "x"}})", "/dns/search is \"x\""},
+                 Case{R"({"dns": {"nameservers": [8]}})", "/dns/nameservers/0 is 8"},
+                 Case{R"({"cni.dev/valid-attachments": "x"})", "/cni.dev~1valid-attachments is \"x\""});
+    INFO(entry);
+    require_refusal([&, text = entry] { parse_entry(text); }, Code::invalid_network_config, {what});
+
+    CHECK_NOTHROW(parse_entry(R"({"capabilities": {"portMappings": true, "x": false}, "ipam": {}, "args": {"a": 1},
+        "dns": {"nameservers": ["192.0.2.1"], "domain": "d", "search": null}})"));
+    require_refusal([] { parse_config(with(R"("capabilities": {"portMappings": "yes"})")); },
+                    Code::invalid_network_config, {"/capabilities/portMappings is \"yes\""});
 }
 
 TEST_CASE("DEL and GC read what they need, whatever became of the rest")

@@ -13,9 +13,14 @@ using sallyport::test::require_refusal;
 
 namespace {
 
+std::string configuration(const std::string& prev_result)
+{
+    return R"({"cniVersion": "1.0.0", "name": "n", "prevResult": )" + prev_result + "}";
+}
+
 PrevResult read(const std::string& prev_result)
 {
-    return *parse_config(R"({"cniVersion": "1.0.0", "name": "n", "prevResult": )" + prev_result + "}").prev_result;
+    return parse_prev_result(configuration(prev_result));
 }
 
 }  // namespace
@@ -27,7 +32,7 @@ TEST_CASE("prevResult is kept byte for byte: order, blanks, big numbers, unknown
         R"({"big": 123456789012345678901234567890, "float": 1.10, "exp": 1E5, "minus": -0.0, "tiny": 0.1000000000000000055})",
         R"({"escaped": "\u00e9\/\n", "text": "é \" } ] ,"})", R"({"dup": 1, "dup": 2})",
         R"({"cniVersion":"0.3.1","dns":{},"sandbox":"unknown field","ips":[{"version":"4","address":"10.0.1.7/32"}]})");
-    CHECK(read(text).text == text);
+    CHECK(parse_config(configuration(text)).prev_result == text);
 }
 
 TEST_CASE("prevResult that is null or missing is none")
@@ -74,7 +79,6 @@ TEST_CASE("a malformed prevResult is refused with its pointer")
         std::string text, pointer;
     };
     const auto [text, pointer] = GENERATE(
-        Case{"[]", "/prevResult is a list"}, Case{"7", "/prevResult is 7"},
         Case{R"({"interfaces": {}})", "/prevResult/interfaces is an object"},
         Case{R"({"interfaces": ["eth0"]})", "/prevResult/interfaces/0 is \"eth0\""},
         Case{R"({"interfaces": [{"name": 1}]})", "/prevResult/interfaces/0/name is 1"},
@@ -88,4 +92,13 @@ TEST_CASE("a malformed prevResult is refused with its pointer")
         Case{R"({"ips": [{"address": "10.0.1.7/24", "interface": "0"}]})", "/prevResult/ips/0/interface is \"0\""});
     INFO(text);
     require_refusal([&, input = text] { read(input); }, Code::invalid_network_config, {pointer});
+}
+
+TEST_CASE("for a pod that wants nothing, it is enough that prevResult is an object")
+{
+    const std::string odd = GENERATE(R"({"interfaces": {}})", R"({"ips": [{"address": "pod", "interface": -1}]})");
+    CHECK(parse_config(configuration(odd)).prev_result == odd);
+    const std::string none = GENERATE("[]", "7", "\"none\"", "true");
+    require_refusal([&] { parse_config(configuration(none)); }, Code::invalid_network_config,
+                    {"/prevResult is ", "expected an object"});
 }

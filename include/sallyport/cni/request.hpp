@@ -27,12 +27,16 @@ struct Request
     std::string pod_namespace;  ///< K8S_POD_NAMESPACE of CNI_ARGS; empty outside Kubernetes
     std::string pod_name;       ///< K8S_POD_NAME of CNI_ARGS; empty outside Kubernetes
     std::string config;         ///< stdin, unparsed
+
+    /// What is wrong with CNI_ARGS or the container's id, in words; "" for nothing. No matter to a pod that wants
+    /// nothing of us; resolve_attachment() throws it.
+    std::string objection;
 };
 
 /// Largest configuration we read, in bytes. Kubernetes allows 256 KiB of annotations on a pod.
 inline constexpr std::size_t max_config_size = 1 << 20;
 
-/// Longest container id that ADD takes, in bytes: what the owner record's key holds beside its NUL.
+/// Longest container id of a pod that is bound, in bytes: what the owner record's key holds beside its NUL.
 inline constexpr std::size_t max_container_id = 127;
 
 /// Throws Error(invalid_environment) where a variable that the command needs is missing or malformed, and

@@ -1,7 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The result of the plugins before us: kept as it came, and read only for the pod's interface and addresses.
+// The result of the plugins before us, read for the pod's interface and addresses, and only where a pod wants
+// something.
 #pragma once
 
 #include "sallyport/address.hpp"
@@ -25,18 +26,15 @@ struct AssignedAddress
     std::optional<std::size_t> interface;  ///< index into `interfaces`
 };
 
-/// `prevResult`. `text` is what goes back to the runtime: the same JSON value, unknown fields and key order included.
 struct PrevResult
 {
-    std::string text;
     std::vector<Interface> interfaces;
     std::vector<AssignedAddress> ips;
 };
 
-class JsonValue;
-
-/// Reads the value of `prevResult`; `text` is its JSON as it came. Throws Error(invalid_network_config) with the JSON
-/// pointer where a field that we read has another type or isn't an address. What is missing counts as empty.
-PrevResult read_prev_result(const JsonValue& value, std::string_view text);
+/// Reads `prevResult` in a network configuration that parse_config() has taken. Throws Error(invalid_network_config)
+/// with the JSON pointer where a field that we read has another type or isn't an address. What is missing counts as
+/// empty.
+PrevResult parse_prev_result(std::string_view text);
 
 }  // namespace sallyport
