@@ -82,6 +82,8 @@ struct ChainKeeper::State
 void ChainKeeper::State::note(const std::filesystem::path& at, const std::optional<FileVersion>& found, bool in_place)
 {
     const bool changed = seen && (at != file || found != version);
+    if (seen && !file.empty() && !at.empty() && at != file)
+        restraint.moved();
     restraint.seen(now(), changed, in_place ? Restraint::State::in_place : Restraint::State::missing);
     file = at;
     version = found;

@@ -143,6 +143,21 @@ TEST_CASE("every way to change the list is noticed", "[chain]")
     CHECK_FALSE(readable(stage.keeper.watch_fd()));  // our own writing is no news, and all is read
 }
 
+TEST_CASE("another network that becomes active is no answer to what we wrote", "[chain]")
+{
+    ChainStage stage;
+    stage.write(stage.cilium(), list);
+    REQUIRE(stage.settle().in_place);
+    for (int i = 0; i < 2; i++) {  // as an owner who won't have us: once more, and he is left alone
+        stage.now += 500ms;
+        stage.write(stage.cilium(), list);
+        REQUIRE(stage.settle().in_place);
+    }
+    stage.now += 500ms;
+    stage.write(stage.net() / "00-first.conflist", list);
+    CHECK(stage.settle().in_place);
+}
+
 TEST_CASE("a list that is half-written is left alone until it is whole", "[chain]")
 {
     ChainStage stage;

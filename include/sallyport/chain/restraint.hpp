@@ -27,6 +27,9 @@ public:
     /// The file as it was found; `changed` since the last look or our last write, in any way.
     void seen(Instant now, bool changed, State state);
 
+    /// Another file is looked at from now on: nothing that happens to it is an answer to what we wrote into the last.
+    void moved() { written_.reset(); }
+
     /// We have put our entry in.
     void wrote(Instant now);
 
