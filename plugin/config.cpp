@@ -310,14 +310,16 @@ BaseConfig parse_base_config(std::string_view text)
 std::vector<AttachmentId> parse_valid_attachments(std::string_view text)
 {
     const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
-    auto list = root.find_set("cni.dev/valid-attachments");
+    auto list = root.find("cni.dev/valid-attachments");
     if (!list)
-        list = root.find_set("cni.dev/attachments");
+        list = root.find("cni.dev/attachments");
     if (!list)
         throw Error(
             Code::invalid_network_config,
             "/cni.dev~1valid-attachments is missing; without the list of attachments to keep, nothing is removed");
     std::vector<AttachmentId> attachments;
+    if (list->is_null())
+        return attachments;  // so libcni writes a list of none
     for (const JsonValue& element : list->elements())
         attachments.push_back(read_attachment_id(element));
     return attachments;

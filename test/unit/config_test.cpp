@@ -268,10 +268,11 @@ TEST_CASE("GC's list is read by either name, and never taken for empty where it 
     CHECK(parse_valid_attachments(with(R"("cni.dev/attachments": [], "cni.dev/valid-attachments": )" + list)) ==
           expected);
     CHECK(parse_valid_attachments(with(R"("cni.dev/valid-attachments": [])")).empty());
+    CHECK(parse_valid_attachments(with(R"("cni.dev/valid-attachments": null)")).empty());
 
     const std::string members =
-        GENERATE("", R"("cni.dev/valid-attachments": null)", R"("cni.dev/valid-attachments": {})",
-                 R"("cni.dev/valid-attachments": ["a"])", R"("cni.dev/valid-attachments": [{"containerID": "a"}])",
+        GENERATE("", R"("cni.dev/valid-attachments": {})", R"("cni.dev/valid-attachments": ["a"])",
+                 R"("cni.dev/valid-attachments": [{"containerID": "a"}])",
                  R"("cni.dev/valid-attachments": [{"containerID": "", "ifname": "eth0"}])");
     INFO(members);
     require_refusal([&] { parse_valid_attachments(with(members)); }, Code::invalid_network_config,
