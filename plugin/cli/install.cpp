@@ -11,6 +11,7 @@
 #include "sallyport/error.hpp"
 #include "sallyport/failures.hpp"
 #include "sallyport/inspection.hpp"
+#include "sallyport/node/succession.hpp"
 #include "sallyport/os/file_lock.hpp"
 
 #include <signal.h>
@@ -203,6 +204,10 @@ void remove_plugin(const UninstallOptions& options, const Environment& environme
 void uninstall(const UninstallOptions& options, const Environment& environment)
 {
     const Paths paths = paths_to_clear(options, environment.err);
+    if (find_agents(paths.state_dir).any)
+        environment.err
+            << "sallyport: an agent runs on this node, and puts the program and our entry back: end it (its "
+            << "DaemonSet), then run this again\n";
     Failures failures;
     failures.attempt([&] { name_losers(paths, environment.err); });
     bool left = false;

@@ -11,6 +11,7 @@
 #include "support/traffic.hpp"
 
 #include "sallyport/chain/conflist.hpp"
+#include "sallyport/node/succession.hpp"
 
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -295,6 +297,21 @@ TEST_CASE("uninstall works without a configuration", "[install]")
     CHECK(output.err.find("by default") != std::string::npos);
     CHECK(content(node.conflist()) == list);
     CHECK(fs::is_empty(node.bin()));
+}
+
+TEST_CASE("uninstall says that an agent will put everything back", "[install]")
+{
+    const Machine node;
+    std::ofstream(node.conflist()) << list;
+    require_success(node.run("install"));
+    std::optional<sallyport::Succession> agent = sallyport::Succession::enter(node.state_dir());
+    Output output = node.run("uninstall");
+    require_success(output);
+    CHECK(output.err.find("an agent runs on this node") != std::string::npos);
+    agent.reset();
+    output = node.run("uninstall");
+    require_success(output);
+    CHECK(output.err.find("agent") == std::string::npos);
 }
 
 TEST_CASE("uninstall --stay ends when it is told to", "[install]")
