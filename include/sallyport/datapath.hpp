@@ -45,6 +45,9 @@ struct FlowCount
     std::map<std::pair<std::uint64_t, NodePort>, std::uint64_t> by_exposure;
 };
 
+/// Every reason for a drop, and no packet.
+std::map<std::string, std::uint64_t> no_drops();
+
 class Datapath
 {
 public:

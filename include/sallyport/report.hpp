@@ -68,7 +68,7 @@ struct NodeReport
     std::vector<std::string> devices;
     std::vector<Prefix> addresses;
     FlowCount flows;
-    std::map<std::string, std::uint64_t> drops;
+    std::map<std::string, std::uint64_t> drops = no_drops();
 };
 
 TrafficSample take_sample(const Datapath& datapath);

@@ -4,7 +4,7 @@
 
 #include "bpf_table.hpp"
 #include "event_log.hpp"
-#include "flow_group.hpp"
+#include "flow_tables.hpp"
 #include "node_hooks.hpp"
 #include "pod_hooks.hpp"
 #include "programs.hpp"
@@ -21,8 +21,6 @@
 
 #include <cerrno>
 #include <set>
-#include <unordered_map>
-#include <unordered_set>
 
 namespace sallyport {
 
@@ -52,24 +50,6 @@ bool has_entries(const UniqueFd& table)
         throw Error(Code::io_failure, "look at a pinned table: " + errno_text(errno));
     std::vector<std::byte> first(info.key_size);
     return bpf_map_get_next_key(table.get(), nullptr, first.data()) == 0;
-}
-
-/// Of both tables, those that translate and lead to one of these pods.
-template <typename Visit>
-void for_each_record(const StateDir& dir, const std::vector<BoundPod>& pods, Visit visit)
-{
-    std::unordered_set<std::uint64_t> generations;
-    for (const BoundPod& pod : pods)
-        generations.insert(pod.generation);
-    for (const bool established : {false, true}) {
-        const std::string tier = established ? "flows_established" : "flows_new";
-        const UniqueFd fd = open_map(dir, tier);
-        BpfTable<abi::flow_key, abi::flow>(fd.get(), tier)
-            .for_each([&](const abi::flow_key& key, const abi::flow& record) {
-                if (is_live(record) && generations.contains(record.pod))
-                    visit(key, record, established);
-            });
-    }
 }
 
 }  // namespace
@@ -311,28 +291,12 @@ Traffic Datapath::traffic(const NodePort& node_port) const
 
 FlowCount Datapath::count_flows() const
 {
-    FlowCount count;
-    std::unordered_map<FlowGroup, FlowGroup::Members, FlowGroup::Hash> groups;
-    for_each_record(state_->dir, state_->bindings.pods(),
-                    [&](const abi::flow_key& key, const abi::flow& record, bool established) {
-                        (established ? count.established : count.fresh)++;
-                        FlowGroup::Members& members = groups[FlowGroup(key, record)];
-                        if (members.count++ == 0)
-                            members.any = {key, record};
-                    });
-    for (const auto& [group, members] : groups) {
-        const Flow flow = flow_from(members.any.first, members.any.second, false);
-        count.by_exposure[{flow.generation, flow.node_port}] += members.count;
-    }
-    return count;
+    return sallyport::count_flows(state_->dir, state_->bindings.pods());
 }
 
 void Datapath::for_each_flow(const std::function<void(const Flow&)>& visit) const
 {
-    for_each_record(state_->dir, state_->bindings.pods(),
-                    [&](const abi::flow_key& key, const abi::flow& record, bool established) {
-                        visit(flow_from(key, record, established));
-                    });
+    sallyport::for_each_flow(state_->dir, state_->bindings.pods(), visit);
 }
 
 std::vector<Event> Datapath::events_after(std::uint64_t number) const
@@ -340,12 +304,20 @@ std::vector<Event> Datapath::events_after(std::uint64_t number) const
     return EventLog(state_->dir).after(number);
 }
 
+std::map<std::string, std::uint64_t> no_drops()
+{
+    std::map<std::string, std::uint64_t> drops;
+    for (__u32 reason = 0; reason < abi::DROP_REASONS; reason++)
+        drops.emplace(name_of_drop(reason), 0);
+    return drops;
+}
+
 std::map<std::string, std::uint64_t> Datapath::drops() const
 {
     const UniqueFd fd = open_map(state_->dir, "drops");
     const PerCpuBpfTable<__u32, __u64> table(fd.get(), "drops", state_->cpus);
 
-    std::map<std::string, std::uint64_t> drops;
+    std::map<std::string, std::uint64_t> drops = no_drops();
     for (__u32 reason = 0; reason < abi::DROP_REASONS; reason++)
         for (const __u64 cpu : table.find(reason).value_or(std::vector<__u64>{}))
             drops[std::string(name_of_drop(reason))] += cpu;

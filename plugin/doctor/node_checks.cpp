@@ -122,13 +122,18 @@ void check_listeners(const NodeReport& report, Findings& findings)
         findings.fine("listener", "somebody listens behind each node port");
 }
 
+std::string packets(std::uint64_t count)
+{
+    return std::to_string(count) + (count == 1 ? " packet was" : " packets were");
+}
+
 void check_counters(const NodeReport& report, Findings& findings)
 {
     std::uint64_t held = 0;
     for (const NodePortReport& port : report.node_ports)
         held += port.traffic.held;
     if (held > 0)
-        findings.note("held", std::to_string(held) + " packets were held while nobody listened",
+        findings.note("held", packets(held) + " held while nobody listened",
                       "`sallyport trace` shows when; a rollout in which the new pod listens before the old one ends "
                       "holds none");
     std::uint64_t dropped = 0;
@@ -139,7 +144,7 @@ void check_counters(const NodeReport& report, Findings& findings)
             reasons.push_back(reason + ": " + std::to_string(packets));
         }
     if (dropped > 0)
-        findings.warning("drops", std::to_string(dropped) + " packets were dropped (" + joined(reasons) + ")",
+        findings.warning("drops", packets(dropped) + " dropped (" + joined(reasons) + ")",
                          "`sallyport trace` shows which, and conf/docs/reference.md what each reason means");
 }
 

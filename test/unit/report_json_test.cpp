@@ -29,3 +29,8 @@ TEST_CASE("a report's JSON is the same on one line and on many")
     CHECK(Json::parse(line).at("nodePorts").size() == 2);
     CHECK(Json::parse(line).at("drops").at("clash") == 1);
 }
+
+TEST_CASE("where there is nothing yet, every reason for a drop counts 0", "[report]")
+{
+    CHECK(Json::parse(to_json({}, false)).at("drops") == Json{{"clash", 0}, {"rewrite_failed", 0}});
+}
