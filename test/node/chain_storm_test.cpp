@@ -19,6 +19,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <iostream>
@@ -143,8 +144,11 @@ TEST_CASE("a list that changes 20 times a second stays whole and its owner's, an
     const KeepingProcess keeper(net, "conflist");
     ListReader reader(writer, net, entry);
     REQUIRE(time_until([&] { return reader.in_place(); }) < 20s);
-    std::this_thread::sleep_for(1s);  // it has no file open for long
-    const auto handles = keeper.handles();
+    auto handles = keeper.handles();
+    for (int look = 0; look < 100; look++) {  // it has no file open for long
+        std::this_thread::sleep_for(10ms);
+        handles = std::min(handles, keeper.handles());
+    }
 
     const int storms = amount(2, 6);
     const auto length = amount(4s, 10s);
@@ -167,7 +171,7 @@ TEST_CASE("a list that changes 20 times a second stays whole and its owner's, an
     for (const std::string& complaint : reader.complaints())
         FAIL_CHECK(complaint);
     CHECK(reader.readings() > 1000);
-    CHECK(time_until([&] { return keeper.handles() == handles; }) < 20s);
+    CHECK(time_until([&] { return keeper.handles() <= handles; }) < 20s);
     CHECK(share < 5);
     CHECK(slowest < amount(20s, 1s));
     CHECK(content(writer.file()) == with_entry(ListWriter::list(writer.last()), entry));

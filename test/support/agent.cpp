@@ -8,8 +8,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -17,6 +19,12 @@
 
 namespace sallyport::test {
 namespace {
+
+std::size_t open_descriptors(const std::filesystem::path& proc)
+{
+    const std::filesystem::directory_iterator all(proc / "fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
 
 std::filesystem::path volume_of(const Node& node)
 {
@@ -154,8 +162,11 @@ Cost Agent::cost() const
     std::vector<std::string> values{std::istream_iterator<std::string>(fields), {}};
     const long ticks = std::stol(values.at(11)) + std::stol(values.at(12));  // utime, stime
     cost.cpu = std::chrono::milliseconds(ticks * 1000 / sysconf(_SC_CLK_TCK));
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(proc / "fd"))
-        cost.descriptors++;
+    cost.descriptors = open_descriptors(proc);
+    for (int look = 0; look < 20; look++) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        cost.descriptors = std::min(cost.descriptors, open_descriptors(proc));
+    }
     return cost;
 }
 

@@ -47,7 +47,7 @@ struct Cost
 {
     std::size_t resident_kib = 0;
     std::chrono::milliseconds cpu{0};
-    std::size_t descriptors = 0;
+    std::size_t descriptors = 0;  ///< the fewest of some looks: its tasks open more for a moment
 };
 
 /// "CPU 10 ms in 5000 ms, resident 3720 KiB, 10 descriptors"
