@@ -3,6 +3,8 @@
 #include "sallyport/report.hpp"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace sallyport {
 
@@ -16,7 +18,17 @@ struct Look
     const Datapath& datapath;
     const FlowCount& flows;
     const TrafficSample& sample;
-    std::map<std::uint64_t, BoundPod> pods;  ///< by generation
+    std::map<std::uint64_t, BoundPod> pods;                       ///< by generation
+    std::map<std::pair<std::uint64_t, Backend>, bool> answers{};  ///< of the kernel, who listens
+
+    /// Asks the kernel once: many node ports may lead to one listener.
+    bool listens(const NodePortBackend& backend, const BoundPod& pod)
+    {
+        const auto [answer, is_new] = answers.try_emplace({backend.generation, backend.backend}, false);
+        if (is_new)
+            answer->second = datapath.listens(backend, pod.netns_id);
+        return answer->second;
+    }
 
     milliseconds since(Instant then) const
     {
@@ -24,7 +36,7 @@ struct Look
     }
 };
 
-PodReport report_pod(const Look& look, const NodePort& node_port, const NodePortBackend& backend)
+PodReport report_pod(Look& look, const NodePort& node_port, const NodePortBackend& backend)
 {
     PodReport report;
     report.backend = backend.backend;
@@ -33,7 +45,7 @@ PodReport report_pod(const Look& look, const NodePort& node_port, const NodePort
         report.pod_namespace = pod->second.pod_namespace;
         report.pod = pod->second.pod_name.empty() ? pod->second.id.container_id : pod->second.pod_name;
         report.container_id = pod->second.id.container_id;
-        report.candidate.listening = look.datapath.listens(backend, pod->second.netns_id);
+        report.candidate.listening = look.listens(backend, pod->second);
     }
     if (report.candidate.listening && backend.listening_since)
         report.candidate.listening_for = look.since(*backend.listening_since);
@@ -52,7 +64,7 @@ Rates rates_between(const Traffic& before, const Traffic& after, Instant::durati
             rate(before.bytes_from_pod, after.bytes_from_pod)};
 }
 
-NodePortReport report_node_port(const Look& look, const NodePortEntry& entry)
+NodePortReport report_node_port(Look& look, const NodePortEntry& entry)
 {
     NodePortReport port;
     port.node_port = entry.node_port;
@@ -100,7 +112,7 @@ NodeReport report_node(const Datapath& datapath, const std::optional<TrafficSamp
     report.flows = datapath.count_flows();
     report.sample.at = std::chrono::steady_clock::now();
 
-    Look look{datapath, report.flows, report.sample, {}};
+    Look look{datapath, report.flows, report.sample, {}, {}};
     for (BoundPod& pod : datapath.bindings().pods())
         look.pods.emplace(pod.generation, std::move(pod));
     for (const NodePortEntry& entry : entries_in_force(datapath.bindings(), look.sample.at)) {

@@ -72,6 +72,8 @@ struct Datapath::State
     UniqueFd traffic_fd = open_map(dir, "traffic");
     UniqueFd addresses_fd = open_map(dir, "addresses");
 
+    UniqueFd ask_listener;  ///< the program; opened when it is first asked
+
     BpfTable<__u32, abi::meta> meta{meta_fd.get(), "meta"};
     BpfTable<abi::pod_key, abi::pod> pods{pods_fd.get(), "pods"};
     BpfTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{pod_exposures_fd.get(), "pod_exposures"};
@@ -266,7 +268,9 @@ bool Datapath::listens(const NodePortBackend& backend, std::uint32_t netns_id) c
     question.pod = backend.generation;
     question.backend = to_wire(backend.backend);
 
-    const UniqueFd program = open_pinned(state_->dir.program("ask_listener"));
+    UniqueFd& program = state_->ask_listener;
+    if (!program)
+        program = open_pinned(state_->dir.program("ask_listener"));
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &question, .data_size_in = sizeof question);
     if (!program || bpf_prog_test_run_opts(program.get(), &options) != 0)
         throw Error(Code::io_failure,
