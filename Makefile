@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The commands that users know by heart; CMake does the work (CMakePresets.json). As root: test and demo install what is missing.
+# A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 .PHONY: all releases setup test fuzz soak demo bench kernels image deb clean
 
 all: build/build.ninja

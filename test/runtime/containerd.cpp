@@ -46,13 +46,6 @@ std::string path_of(Release release)
     return release == Release::two ? deps + "/containerd-2/usr/bin:" + path : path;
 }
 
-/// Where it is; "" where it isn't.
-std::string find_program(const std::string& path, const std::string& name)
-{
-    const Output output = execute({.argv = {"sh", "-c", "command -v " + name}, .environment = {"PATH=" + path}});
-    return output.out.substr(0, output.out.find('\n'));
-}
-
 void write_file(const fs::path& path, const std::string& text)
 {
     const fs::path temporary = path.string() + ".new";
@@ -91,7 +84,7 @@ Containerd::Containerd(LocalNode& node, bool with_us, Release release)
     if (release == Release::two && !fs::exists(std::string(SALLYPORT_DEPS) + "/containerd-2/usr/bin/containerd"))
         SKIP("no containerd 2: .ci/setup has found none that runs here");
     for (const char* const program : {"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
-        if (find_program(path, program).empty())
+        if (find_program(program, path).empty())
             SKIP("no " << program << ": .ci/setup unpacks one on Debian and Ubuntu");
 
     prepare_sandbox();
@@ -101,7 +94,7 @@ Containerd::Containerd(LocalNode& node, bool with_us, Release release)
         fs::create_symlink(std::string("/usr/lib/cni/") + plugin, directory_ / "bin" / plugin);
     fs::create_symlink(sallyport_binary(), directory_ / "bin/sallyport");
     fs::create_directories(directory_ / "sbin");
-    write_file(directory_ / "sbin/runc", runc_without_shares + find_program(path, "runc") + " \"$@\"\n");
+    write_file(directory_ / "sbin/runc", runc_without_shares + find_program("runc", path) + " \"$@\"\n");
     fs::permissions(directory_ / "sbin/runc", fs::perms::owner_all);
     write_chain(with_us);
     start((directory_ / "sbin").string() + ':' + path);

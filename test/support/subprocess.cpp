@@ -16,7 +16,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -61,7 +64,35 @@ std::vector<char*> pointers(const std::vector<std::string>& strings)
     return result;
 }
 
+/// The PATH that the program will see. execvpe(3) would look for the program in ours instead.
+std::string path_of(const Invocation& invocation)
+{
+    constexpr std::string_view name = "PATH=";
+    if (invocation.environment.empty()) {
+        const char* own = std::getenv("PATH");
+        return own ? own : "";
+    }
+    for (const std::string& variable : invocation.environment)
+        if (variable.starts_with(name))
+            return variable.substr(name.size());
+    return "";
+}
+
 }  // namespace
+
+std::string find_program(const std::string& name, const std::string& path)
+{
+    if (name.find('/') != std::string::npos)
+        return name;
+    std::istringstream directories(path);
+    for (std::string directory; std::getline(directories, directory, ':');) {
+        const std::string file = directory + '/' + name;
+        std::error_code ignored;
+        if (std::filesystem::is_regular_file(file, ignored) && ::access(file.c_str(), X_OK) == 0)
+            return file;
+    }
+    return "";
+}
 
 class Process
 {
@@ -71,6 +102,10 @@ public:
         const std::vector<char*> argv = pointers(invocation.argv);
         const std::vector<char*> own_environment = pointers(invocation.environment);
         char* const* environment = invocation.environment.empty() ? environ : own_environment.data();
+        const std::string path = path_of(invocation);
+        const std::string program = find_program(invocation.argv.at(0), path);
+        if (program.empty())
+            throw std::runtime_error("no " + invocation.argv[0] + " in PATH=" + path);
 
         pid_ = fork();
         if (pid_ < 0)
@@ -86,7 +121,7 @@ public:
         dup2(err_.get(), 2);
         if (traced)
             ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-        execvpe(argv[0], argv.data(), environment);
+        execve(program.c_str(), argv.data(), environment);
         _exit(127);
     }
 

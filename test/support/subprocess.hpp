@@ -18,7 +18,7 @@ class Namespace;
 
 struct Invocation
 {
-    std::vector<std::string> argv{};
+    std::vector<std::string> argv{};         ///< the first one is looked for in the PATH of `environment`
     std::vector<std::string> environment{};  ///< `NAME=value`; ours where empty
     std::string input{};                     ///< its stdin
     const Namespace* netns = nullptr;
@@ -31,6 +31,10 @@ struct Output
     std::string err;
 };
 
+/// The file that a shell with this PATH would run for `name`; "" where there is none. A name with a slash is the file.
+std::string find_program(const std::string& name, const std::string& path);
+
+/// Here as below: std::runtime_error where the program isn't in the PATH that it would get.
 Output execute(const Invocation& invocation);
 
 /// As `execute`; throws std::runtime_error with the program's stderr where it fails. Returns its stdout.
