@@ -64,12 +64,12 @@ install_packages()
     fi
 }
 
-# apt_in <scratch> <deb|deb-src> <architecture> <suite>...: makes `apt` an apt-get that knows these suites and nothing else,
-# and leaves the machine's own settings alone. Another release is on the mirror of this one.
+# apt_in <scratch> <architecture> <suite>...: makes `apt` an apt-get that knows these suites and nothing else, and leaves
+# the machine's own settings alone. Another release is on the mirror of this one.
 apt_in()
 {
-    local scratch=$1 kind=$2 architecture=$3 suite mirror
-    shift 3
+    local scratch=$1 architecture=$2 suite mirror
+    shift 2
     mkdir -p "$scratch"/lists/partial
     for suite; do
         mirror=$(mirror_of "$suite")
@@ -78,7 +78,7 @@ apt_in()
             mirror=$(mirror_of "$VERSION_CODENAME")
         fi
         [ -n "$mirror" ] || die "no apt source for $suite"
-        echo "$kind [arch=$architecture signed-by=$keyring] $mirror $suite $components"
+        echo "deb [arch=$architecture signed-by=$keyring] $mirror $suite $components"
     done >"$scratch"/sources.list
     apt=(apt-get -qq -o Dir::Etc::SourceList="$scratch"/sources.list -o Dir::Etc::SourceParts=/dev/null
         -o Dir::State::Lists="$scratch"/lists -o Dir::State::status=/dev/null -o Dir::Cache::pkgcache=
@@ -101,7 +101,7 @@ fetch()
     (
         set -e
         # shellcheck disable=SC2086
-        apt_in "$scratch" deb "$architecture" $suites
+        apt_in "$scratch" "$architecture" $suites
         cd "$scratch"
         "${apt[@]}" download "$@"
         for package in *.deb; do

@@ -101,13 +101,50 @@ TEST_CASE("http: header fields change nothing", "[web]")
         many_ranges += ",0-";
     for (const std::string& field :
          {"Range: " + many_ranges, std::string("Range: junk"), std::string("Expect: 100-continue"),
-          std::string("Connection: keep-alive"), std::string("Accept-Encoding: gzip"),
-          std::string("Content-Length: 99999999999999999999"), std::string(": :"),
-          std::string("Transfer-Encoding: chunked")}) {
+          std::string("Connection: keep-alive"), std::string("Connection: upgrade\r\nUpgrade: h2c"),
+          std::string("Accept-Encoding: gzip"), std::string("Content-Length: 18446744073709551615"),
+          std::string("Transfer-Encoding: chunked"), "Cookie: " + std::string(15'000, 'x')}) {
         INFO(field.substr(0, 60));
         const Message message = http.answer("GET / HTTP/1.1\r\n" + field + "\r\n\r\n");
         CHECK(message.head == plain.head);
         CHECK(body(message) == body(plain));
+    }
+}
+
+TEST_CASE("http: fields that two readers could read differently are a bad request", "[web]")
+{
+    Http http = echo();
+    for (const char* field :
+         {": :", "no colon", "Host : x", "a b: c", "X: a\x01", "X: a\n\r\nY: b", "Content-Length: 99999999999999999999",
+          "Content-Length: -1", "Content-Length: 1\r\nContent-Length: 2",
+          "Transfer-Encoding: chunked\r\nContent-Length: 1"}) {
+        INFO(field);
+        CHECK(status_line(http.answer("GET / HTTP/1.1\r\n" + std::string(field) + "\r\n\r\n")) ==
+              "HTTP/1.1 400 Bad Request");
+    }
+}
+
+TEST_CASE("http: what follows the head changes nothing", "[web]")
+{
+    Http http = echo();
+    const Message plain = http.answer("GET /a HTTP/1.1\r\n\r\n");
+    for (const char* more : {"GET /b HTTP/1.1\r\n\r\n", "\xff\xfe garbage", "\r\n"}) {
+        INFO(more);
+        const Message message = http.answer("GET /a HTTP/1.1\r\n\r\n" + std::string(more));
+        CHECK(message.head == plain.head);
+        CHECK(body(message) == body(plain));
+    }
+    CHECK(status_line(http.answer("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + std::string(9000, 'x'))) ==
+          "HTTP/1.1 405 Method Not Allowed");
+}
+
+TEST_CASE("http: a path is decoded once, or refused", "[web]")
+{
+    Http http = echo();
+    CHECK(body(http.answer("GET /%2566%2F%c3%A9+#x?y HTTP/1.1\r\n\r\n")) == "/%66/\u00e9+");
+    for (const char* path : {"/%", "/%4", "/%zz", "/%4x", "/%-1", "/%+1", "/%%20", "/%u0041"}) {
+        INFO(path);
+        CHECK(status_line(http.answer("GET " + std::string(path) + " HTTP/1.1\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
     }
 }
 
