@@ -7,6 +7,7 @@
 
 #include "sallyport/config.hpp"
 #include "sallyport/os/netlink.hpp"
+#include "sallyport/packet_filter.hpp"
 #include "sallyport/report.hpp"
 
 #include <cstdint>
@@ -133,6 +134,14 @@ struct NetworkFacts
     bool cilium = false;
 };
 
+/// The node's packet filter, and who has to pass it.
+struct FilterFacts
+{
+    std::string problem;  ///< why it can't be read; empty: it can
+    std::vector<FilterChain> chains;
+    std::vector<Passage> towards_pods;  ///< first packets; before the first gateway from each outside device to any pod
+};
+
 struct Facts
 {
     HostFacts host;
@@ -142,6 +151,7 @@ struct Facts
     ChainFacts chain;
     ConfigFacts config;
     NetworkFacts network;
+    FilterFacts filter;
     StateFacts state;
     std::optional<DatapathFacts> datapath;
     std::string datapath_problem;  ///< why it couldn't be read, though it is there
@@ -171,6 +181,7 @@ std::vector<Finding> check_chain(const ChainFacts& chain);
 std::vector<Finding> check_binary(const BinaryFacts& binary);
 std::vector<Finding> check_config(const ConfigFacts& config);
 std::vector<Finding> check_network(const NetworkFacts& network);
+std::vector<Finding> check_filter(const FilterFacts& filter, const Config& config, bool cilium);
 std::vector<Finding> check_state(const StateFacts& state, const Paths& paths);
 std::vector<Finding> check_datapath(const DatapathFacts& datapath);
 std::vector<Finding> check_ports(const NodeReport& report, const NetworkFacts& network);

@@ -31,7 +31,9 @@ constexpr const char* sections =
               the primary plugin, valid, and asks for annotations; drop-ins;
               lists that Cilium has moved away (cni.exclusive); who may expose
               ports; the binary
-  network     outside devices, and XDP programs that come before sallyport
+  network     outside devices, and XDP programs that come before sallyport; what
+              the packet filter (nftables, iptables) does with packets to pods,
+              and that its INPUT doesn't guard node ports
   datapath    whose tables and programs are pinned, whether they run first on
               every outside device, on which addresses node ports are answered,
               pods that vanished

@@ -19,4 +19,7 @@ AgentFacts gather_agent(const std::filesystem::path& state_dir);
 
 BinaryFacts gather_binary(const std::filesystem::path& directory);
 
+/// `pods`: addresses of the gateway pods here.
+FilterFacts gather_filter(const std::vector<Device>& outside, const std::vector<Address>& pods);
+
 }  // namespace sallyport

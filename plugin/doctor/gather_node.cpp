@@ -160,6 +160,18 @@ DatapathFacts gather_datapath(const Datapath& datapath, const ConfigFacts& confi
     return facts;
 }
 
+std::vector<Address> addresses_of_pods(const NodeReport& report)
+{
+    std::vector<Address> addresses;
+    for (const NodePortReport& port : report.node_ports)
+        for (const PodReport& pod : port.pods)
+            addresses.push_back(pod.backend.address);
+    std::ranges::sort(addresses);
+    const auto repeated = std::ranges::unique(addresses);
+    addresses.erase(repeated.begin(), repeated.end());
+    return addresses;
+}
+
 StateFacts gather_state(const Paths& paths)
 {
     StateFacts state;
@@ -198,6 +210,8 @@ Facts gather_facts(const DoctorOptions& options)
     } catch (const Error& error) {
         facts.datapath_problem = error.what();
     }
+    facts.filter = gather_filter(facts.network.devices,
+                                 facts.datapath ? addresses_of_pods(facts.datapath->report) : std::vector<Address>{});
     return facts;
 }
 

@@ -238,6 +238,7 @@ std::vector<Finding> examine(const Facts& facts)
     append(check_config(facts.config));
     append(check_binary(facts.binary));
     append(check_network(facts.network));
+    append(check_filter(facts.filter, facts.config.config, facts.network.cilium));
     append(check_state(facts.state, facts.config.config.paths));
     if (!facts.datapath_problem.empty())
         all.push_back({"datapath", "readable", Level::failure, facts.datapath_problem, who_repairs});

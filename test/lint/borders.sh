@@ -30,6 +30,9 @@ forbid '^#include +<netlink/' "only plugin/os/netlink* includes libnl" "${files[
 readarray -t files < <(files_but '^plugin/web/http\.cpp$')
 forbid '^#include +<boost/' "only plugin/web/http.cpp includes Boost: it compiles slowly" "${files[@]}"
 
+readarray -t files < <(files_but '^plugin/os/|^test/')
+forbid '^#include +<linux/netfilter' "only plugin/os reads the packet filter" "${files[@]}"
+
 readarray -t files < <(files_but '^(plugin/cri|test)/')
 forbid '^#include +<(nghttp2|protozero)/' "only plugin/cri speaks gRPC" "${files[@]}"
 

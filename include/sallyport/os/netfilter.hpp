@@ -1,0 +1,25 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The packet filter of the network namespace that we run in, as the kernel shows it.
+#pragma once
+
+#include "sallyport/packet_filter.hpp"
+
+#include <vector>
+
+namespace sallyport {
+
+/// All chains of nftables for IPv4 and IPv6, whoever wrote them: `nft`, iptables-nft, firewalld, Docker, Cilium, ...
+/// Empty where the kernel has no nftables. Throws Error(node_lacks) where the kernel refuses, Error(try_again_later)
+/// where the rules change again and again meanwhile.
+std::vector<FilterChain> read_nftables();
+
+/// All chains of iptables-legacy's tables, those of them that exist: asking for another one would make it. Throws as
+/// read_nftables().
+std::vector<FilterChain> read_legacy_iptables();
+
+/// Both: a packet passes both.
+std::vector<FilterChain> read_packet_filter();
+
+}  // namespace sallyport

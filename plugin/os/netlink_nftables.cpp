@@ -1,0 +1,133 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// read_nftables(), of netfilter.hpp. By libnl, which we have: libnftnl's archive needs libmnl, of which Debian ships
+// none.
+#include "netlink_rule.hpp"
+#include "netlink_socket.hpp"
+
+#include "sallyport/os/netfilter.hpp"
+#include "sallyport/os/unique_fd.hpp"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace sallyport {
+namespace {
+
+using namespace netlink;
+
+const Purpose list_rules{"list the rules of nftables", "compare `nft list ruleset`"};
+
+std::optional<FilterFamily> family_from(unsigned char family)
+{
+    switch (family) {
+    case NFPROTO_IPV4:
+        return FilterFamily::v4;
+    case NFPROTO_IPV6:
+        return FilterFamily::v6;
+    case NFPROTO_INET:
+        return FilterFamily::both;
+    default:
+        return std::nullopt;  // bridge, arp, netdev
+    }
+}
+
+unsigned char number_of(FilterFamily family)
+{
+    return family == FilterFamily::v4 ? NFPROTO_IPV4 : family == FilterFamily::v6 ? NFPROTO_IPV6 : NFPROTO_INET;
+}
+
+std::optional<FilterBase> base_from(nlmsghdr* message)
+{
+    const nlattr* hook = find<nfgenmsg>(message, NFTA_CHAIN_HOOK);
+    const nlattr* policy = find<nfgenmsg>(message, NFTA_CHAIN_POLICY);
+    if (!hook)
+        return std::nullopt;
+    const std::uint32_t number = netlink::number_of(inside(hook, NFTA_HOOK_HOOKNUM));
+    if (number > NF_INET_POST_ROUTING)
+        return std::nullopt;  // inet's ingress
+    return FilterBase{static_cast<FilterHook>(number), policy && netlink::number_of(policy) == NF_DROP};
+}
+
+void read_chain(nlmsghdr* message, std::vector<FilterChain>& chains)
+{
+    const auto* header = header_of<nfgenmsg>(message);
+    const auto family = header ? family_from(header->nfgen_family) : std::nullopt;
+    if (!family)
+        return;
+    FilterChain chain;
+    chain.family = *family;
+    chain.table = text_of(find<nfgenmsg>(message, NFTA_CHAIN_TABLE));
+    chain.name = text_of(find<nfgenmsg>(message, NFTA_CHAIN_NAME));
+    chain.base = base_from(message);
+    chains.push_back(std::move(chain));
+}
+
+struct PlacedRule
+{
+    std::string chain;
+    FilterRule rule;
+};
+
+void read_placed_rule(nlmsghdr* message, std::vector<PlacedRule>& rules)
+{
+    const auto* header = header_of<nfgenmsg>(message);
+    const auto family = header ? family_from(header->nfgen_family) : std::nullopt;
+    if (family)
+        rules.push_back({text_of(find<nfgenmsg>(message, NFTA_RULE_CHAIN)),
+                         netlink::read_rule(*family, find<nfgenmsg>(message, NFTA_RULE_EXPRESSIONS))});
+}
+
+Message request_for(int what, unsigned char family)
+{
+    nfgenmsg header{};
+    header.nfgen_family = family;
+    header.version = NFNETLINK_V0;
+    return make_message((NFNL_SUBSYS_NFTABLES << 8) | what, NLM_F_REQUEST | NLM_F_DUMP, header);
+}
+
+bool kernel_has_nfnetlink()
+{
+    const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+    return socket || errno != EPROTONOSUPPORT;
+}
+
+void add_rules(Conversation& kernel, FilterFamily family, const std::string& table, std::vector<FilterChain>& chains)
+{
+    Message request = request_for(NFT_MSG_GETRULE, number_of(family));
+    add_attribute(request, NFTA_RULE_TABLE, table);
+    std::map<std::string, FilterChain*> by_name;
+    for (FilterChain& chain : chains)
+        if (chain.family == family && chain.table == table)
+            by_name[chain.name] = &chain;
+    for (PlacedRule& placed : kernel.list<PlacedRule>(list_rules, std::move(request), read_placed_rule))
+        if (const auto found = by_name.find(placed.chain); found != by_name.end())
+            found->second->rules.push_back(std::move(placed.rule));
+}
+
+}  // namespace
+
+std::vector<FilterChain> read_nftables()
+{
+    if (!kernel_has_nfnetlink())
+        return {};
+    Conversation kernel(NETLINK_NETFILTER);
+    // EINVAL: this kernel has no nftables.
+    std::vector<FilterChain> chains =
+        kernel.list<FilterChain>(list_rules, request_for(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC), read_chain, EINVAL);
+    std::set<std::pair<FilterFamily, std::string>> tables;
+    for (const FilterChain& chain : chains)
+        tables.emplace(chain.family, chain.table);
+    for (const auto& [family, table] : tables)
+        add_rules(kernel, family, table, chains);
+    return chains;
+}
+
+}  // namespace sallyport
