@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The commands that users know by heart; CMake does the work (CMakePresets.json). As root: test and demo install what is missing.
+# The commands that users know by heart; CMake does the work (CMakePresets.json). As root: test, demo and kernels
+# install what is missing.
 # A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
@@ -38,8 +39,12 @@ bench: setup
 	$(MAKE) all
 	test/bench/run
 
-# The same node in virtual machines with Debian's 5.10, 6.1 and 6.12 kernels; downloads them, and needs qemu.
-kernels: all
+# The same node in virtual machines with Debian's 5.10, 6.1 and 6.12 kernels, of amd64 and arm64; downloads them.
+kernels: setup build/build.ninja
+	.ci/setup-kernels
+	cmake --build --preset release --target sallyport kernels_peer
+	cmake --preset arm64
+	cmake --build --preset arm64 --target sallyport kernels_peer
 	test/kernels/run
 
 # Both for amd64 and arm64, on a machine of the former. CMake first: a new commit is a new version text.
