@@ -52,7 +52,7 @@ std::optional<Device> find_uplink(const Config& config, const Attachment& pod, c
                     "fastPath needs tcx, which kernels have from 6.6 on (`uname -r`); set `fastPath` to false");
     Device of_pod;
     in_netns(netns, [&] { of_pod = read_device(pod.id.ifname); });
-    const Device uplink = find_host_end(of_pod, netns_id_of(netns.fd.get()), network.devices);
+    Device uplink = find_host_end(of_pod, netns_id_of(netns.fd.get()), network.devices);
     std::vector<Device> passed = outside;
     passed.push_back(uplink);
     refuse_bypass(guarded_by_cilium(passed));

@@ -24,15 +24,13 @@ constexpr const char* places =
 
 void check_directory(const fs::path& directory)
 {
-    struct stat status
-    {};
+    struct stat status{};
     if (::stat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
         throw Error(Code::node_lacks, directory.string() +
                                           ": no such directory; give the one where this node's runtime "
                                           "looks for plugins, mounted into the pod" +
                                           places);
-    struct statvfs file_system
-    {};
+    struct statvfs file_system{};
     if (::statvfs(directory.c_str(), &file_system) != 0)
         return;
     if ((file_system.f_flag & ST_NOEXEC) != 0)
@@ -66,8 +64,7 @@ void read_in_pieces(int fd, const fs::path& path, Take&& take)
 UniqueFd open_source(const fs::path& source, off_t& size)
 {
     UniqueFd fd(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status
-    {};
+    struct stat status{};
     if (!fd || ::fstat(fd.get(), &status) != 0)
         throw Error(Code::io_failure, "read " + source.string() + ": " + errno_text(errno));
     size = status.st_size;
@@ -80,8 +77,7 @@ bool is_installed(const fs::path& source, const fs::path& target)
     off_t size = 0;
     const UniqueFd wanted = open_source(source, size);
     const UniqueFd found(::open(target.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
-    struct stat status
-    {};
+    struct stat status{};
     if (!found || ::fstat(found.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size != size ||
         (status.st_mode & 07777) != executable)
         return false;
@@ -105,8 +101,7 @@ void copy(const fs::path& source, Temporary& temporary)
         temporary.write(piece);
         return true;
     });
-    struct stat written
-    {};
+    struct stat written{};
     if (::fstat(temporary.fd(), &written) != 0 || written.st_size != size)
         throw Error(Code::io_failure, "copy " + source.string() + ": " + std::to_string(written.st_size) + " of " +
                                           std::to_string(size) + " bytes arrived in " + temporary.path().string());

@@ -78,8 +78,7 @@ bool ConfWatch::follow(const std::vector<std::filesystem::path>& directories)
 
 bool ConfWatch::add(const std::filesystem::path& directory)
 {
-    struct stat status
-    {};
+    struct stat status{};
     if (::stat(directory.c_str(), &status) != 0) {
         forget(directory);
         return true;  // nothing to watch

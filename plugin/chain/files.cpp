@@ -47,8 +47,7 @@ FileVersion version_of(const struct stat& status)
 
 std::optional<FileVersion> version_at(const fs::path& path)
 {
-    struct stat status
-    {};
+    struct stat status{};
     if (::lstat(path.c_str(), &status) != 0)
         return std::nullopt;
     return version_of(status);
@@ -80,8 +79,7 @@ std::optional<FileContent> read_file(const fs::path& path)
 {
     // O_NONBLOCK: a FIFO of that name would hold us for ever.
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status
-    {};
+    struct stat status{};
     if (!fd || ::fstat(fd.get(), &status) != 0) {
         if (errno == ENOENT || errno == ENOTDIR || errno == ENXIO)
             return std::nullopt;

@@ -75,7 +75,7 @@ std::vector<std::pair<std::string_view, std::size_t>> characters_of(std::string_
 
 /// As many of the characters, from their beginning, as fit.
 template <typename Iterator>
-std::pair<Iterator, std::size_t> fitting(Iterator begin, Iterator end, std::size_t columns)
+std::pair<Iterator, std::size_t> fitting(Iterator begin, const Iterator& end, std::size_t columns)
 {
     std::size_t used = 0;
     while (begin != end && used + begin->second <= columns)

@@ -181,8 +181,7 @@ void add_trace_command(CLI::App& app, const Environment& environment)
     command->add_option("--since", options->since, "begin after the event of that number, as JSON names it")
         ->check(whole_number)
         ->option_text("N");
-    command->add_flag_callback(
-        "--no-follow", [options] { options->follow = false; }, "print what is kept, and end");
+    command->add_flag_callback("--no-follow", [options] { options->follow = false; }, "print what is kept, and end");
     add_view_options(*command, *options);
     command->callback([options, &environment] { trace(*options, environment); });
 }

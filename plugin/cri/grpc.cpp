@@ -85,8 +85,7 @@ std::string on_one_line(std::string text)
     constexpr std::size_t longest_message = 1000;
     if (text.size() > longest_message)
         text = text.substr(0, longest_message) + "...";
-    std::ranges::replace_if(
-        text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
     return text;
 }
 

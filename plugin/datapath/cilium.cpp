@@ -38,9 +38,8 @@ bool runs(Place place, const char* name)
 std::vector<Device> devices_of_cilium(const std::vector<Device>& devices)
 {
     std::vector<Device> found;
-    std::copy_if(devices.begin(), devices.end(), std::back_inserter(found), [](const Device& device) {
-        return runs({device.ifindex, Direction::ingress}, at_outside_device);
-    });
+    std::copy_if(devices.begin(), devices.end(), std::back_inserter(found),
+                 [](const Device& device) { return runs({device.ifindex, Direction::ingress}, at_outside_device); });
     return found;
 }
 
@@ -49,9 +48,8 @@ std::vector<Device> guarded_by_cilium(const std::vector<Device>& devices)
     std::vector<Device> found;
     std::copy_if(devices.begin(), devices.end(), std::back_inserter(found), [](const Device& device) {
         return has(netkit_chain(device.ifindex), any_of_cilium) ||
-               std::any_of(directions.begin(), directions.end(), [&](Direction direction) {
-                   return runs({device.ifindex, direction}, any_of_cilium);
-               });
+               std::any_of(directions.begin(), directions.end(),
+                           [&](Direction direction) { return runs({device.ifindex, direction}, any_of_cilium); });
     });
     return found;
 }

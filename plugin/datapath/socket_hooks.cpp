@@ -29,7 +29,7 @@ struct SocketHook
 {
     const char* name;  ///< in pins; the program is `socket_<name>`
     bpf_attach_type type;
-    bool SocketWishes::*wish;
+    bool SocketWishes::* wish;
 };
 
 // recvmsg and getpeername before those that make them necessary: nobody is given a pod without being shown the node
@@ -65,8 +65,7 @@ struct Cgroup
 
 bool is_cgroup_v2(const fs::path& path) noexcept
 {
-    struct statfs file_system
-    {};
+    struct statfs file_system{};
     return statfs(path.c_str(), &file_system) == 0 &&
            static_cast<unsigned long>(file_system.f_type) == CGROUP2_SUPER_MAGIC;
 }
@@ -87,8 +86,7 @@ std::vector<Cgroup> children_of(const fs::path& cgroup)
     std::error_code error;
     for (fs::directory_iterator entry(cgroup, error), end; !error && entry != end; entry.increment(error)) {
         UniqueFd fd(::open(entry->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        struct stat file
-        {};
+        struct stat file{};
         if (fd && ::fstat(fd.get(), &file) == 0)  // else one of the cgroup's files, or a child that is gone again
             children.push_back({entry->path(), std::move(fd), file.st_ino});
     }

@@ -28,8 +28,7 @@ constexpr std::array tables{"meta",       "pods",         "pod_exposures",     "
 
 bool is_bpf_file_system(const fs::path& path) noexcept
 {
-    struct statfs file_system
-    {};
+    struct statfs file_system{};
     return statfs(path.c_str(), &file_system) == 0 && static_cast<unsigned long>(file_system.f_type) == BPF_FS_MAGIC;
 }
 

@@ -133,8 +133,7 @@ BinaryFacts gather_binary(const fs::path& directory)
     binary.exists = fs::is_regular_file(binary.file, ignored);
     if (!binary.exists)
         return binary;
-    struct statvfs file_system
-    {};
+    struct statvfs file_system{};
     binary.noexec = ::statvfs(binary.file.c_str(), &file_system) == 0 && (file_system.f_flag & ST_NOEXEC) != 0;
     const auto may_execute = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
     binary.executable = (fs::status(binary.file, ignored).permissions() & may_execute) != fs::perms::none;

@@ -31,8 +31,7 @@ namespace {
 
 bool is_file_system(const fs::path& path, unsigned long magic)
 {
-    struct statfs file_system
-    {};
+    struct statfs file_system{};
     return ::statfs(path.c_str(), &file_system) == 0 && static_cast<unsigned long>(file_system.f_type) == magic;
 }
 

@@ -97,10 +97,8 @@ bool Succession::in_charge() const
 /// Or did somebody remove the file, and another agent take its name?
 bool Succession::is_ours() const
 {
-    struct stat held
-    {};
-    struct stat found
-    {};
+    struct stat held{};
+    struct stat found{};
     return lock_ && ::fstat(lock_.get(), &held) == 0 &&
            ::stat((directory_ / std::to_string(number_)).c_str(), &found) == 0 && held.st_dev == found.st_dev &&
            held.st_ino == found.st_ino;

@@ -227,7 +227,7 @@ NodeNetwork read_node_network()
     NodeNetwork network{.devices = list_devices(kernel), .addresses = {}};
 
     std::ranges::sort(network.devices, {}, &Device::ifindex);
-    const auto mark = [&](int ifindex, bool Device::*property) {
+    const auto mark = [&](int ifindex, bool Device::* property) {
         const auto found = std::ranges::lower_bound(network.devices, ifindex, {}, &Device::ifindex);
         if (found != network.devices.end() && found->ifindex == ifindex)  // else it came after the list of devices
             (*found).*property = true;

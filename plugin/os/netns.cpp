@@ -28,8 +28,7 @@ UniqueFd open_for_reading(const std::filesystem::path& path)
 
 bool is_netns(const UniqueFd& fd)
 {
-    struct statfs filesystem
-    {};
+    struct statfs filesystem{};
     if (::fstatfs(fd.get(), &filesystem) != 0 || filesystem.f_type != NSFS_MAGIC)
         return false;
     return ::ioctl(fd.get(), NS_GET_NSTYPE) == CLONE_NEWNET;  // nsfs also has mount, pid, user, ... namespaces
@@ -37,8 +36,7 @@ bool is_netns(const UniqueFd& fd)
 
 NetnsIdentity identity_of(const UniqueFd& fd, const std::filesystem::path& path)
 {
-    struct stat file
-    {};
+    struct stat file{};
     if (::fstat(fd.get(), &file) != 0)
         throw Error(Code::io_failure, "stat network namespace " + path.string() + ": " + errno_text(errno));
     return {.device = file.st_dev, .inode = file.st_ino};

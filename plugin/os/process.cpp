@@ -42,8 +42,7 @@ std::string name_of(const fs::path& process)
     std::ifstream comm(process / "comm");
     std::getline(comm, name);
     // A process chooses its name itself, any bytes; ours ends up in logs and in JSON, which must be UTF-8.
-    std::replace_if(
-        name.begin(), name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    std::replace_if(name.begin(), name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     return name;
 }
 

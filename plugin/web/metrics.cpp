@@ -143,7 +143,7 @@ void write_connections(Text& text, const PortTotals& totals)
 }
 
 /// A counter with a series for each direction. Named from the node: what comes from clients is "in".
-void write_both_ways(Text& text, const PortTotals& totals, std::uint64_t Traffic::*in, std::uint64_t Traffic::*out)
+void write_both_ways(Text& text, const PortTotals& totals, std::uint64_t Traffic::* in, std::uint64_t Traffic::* out)
 {
     for (const auto& [label, total] : totals.ports()) {
         const std::string port = std::to_string(label.port);
@@ -152,7 +152,7 @@ void write_both_ways(Text& text, const PortTotals& totals, std::uint64_t Traffic
     }
 }
 
-void write_per_port(Text& text, const PortTotals& totals, std::uint64_t Traffic::*counter)
+void write_per_port(Text& text, const PortTotals& totals, std::uint64_t Traffic::* counter)
 {
     for (const auto& [label, total] : totals.ports())
         text.sample({{"port", std::to_string(label.port)}, {"proto", name(label.protocol)}}, total.traffic.*counter);

@@ -6,7 +6,7 @@
 # instead.
 set -uo pipefail
 
-command -v clang-format-14 >/dev/null || { echo "skipped: clang-format 14 decides, and isn't here"; exit 77; }
+command -v clang-format-19 >/dev/null || { echo "skipped: clang-format 19 decides, and isn't here"; exit 77; }
 
 normalised()
 {
@@ -17,8 +17,8 @@ status=0
 while read -r file; do
     style=.clang-format
     case $file in bpf/* | test/support/bpf/* | include/sallyport/abi.h) style=bpf/.clang-format ;; esac
-    [ "${1:-}" != --fix ] || { clang-format-14 -i --style=file:$style "$file"; continue; }
+    [ "${1:-}" != --fix ] || { clang-format-19 -i --style=file:$style "$file"; continue; }
     diff -u --label "$file" --label "$file (formatted)" \
-        <(normalised <"$file") <(clang-format-14 --style=file:$style "$file" | normalised) || status=1
+        <(normalised <"$file") <(clang-format-19 --style=file:$style "$file" | normalised) || status=1
 done < <(find bpf include plugin test -name '*.[ch]' -o -name '*.[ch]pp')
 exit $status

@@ -93,9 +93,8 @@ TEST_CASE("of two agents of different builds, the one that began last is in char
     younger.reset();
     CHECK(older.says("another agent: all is well again"));
     node.host.ip("addr add " + virtual_v4 + "/32 dev lo\n");
-    CHECK(eventually([&] {
-        return ask_tcp(node.client, {virtual_v4, 80}, {.limit = 300ms}) == "gateway " + client_v4;
-    }));
+    CHECK(
+        eventually([&] { return ask_tcp(node.client, {virtual_v4, 80}, {.limit = 300ms}) == "gateway " + client_v4; }));
 }
 
 TEST_CASE("agents that are killed, restarted and upgraded under load fail no request", "[load][agent][life]")

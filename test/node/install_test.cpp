@@ -130,8 +130,7 @@ TEST_CASE("install puts the plugin and our entry in their places; uninstall leav
     }
     const Output version = execute({.argv = {node.binary(), "version"}, .netns = &node.host});
     CHECK(version.status == 0);
-    struct stat status
-    {};
+    struct stat status{};
     REQUIRE(::stat(node.conflist().c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0600);
 

@@ -136,8 +136,7 @@ inline std::pair<Code, std::string> failure(const std::function<void()>& action)
 
 inline std::uint64_t inode_of(const UniqueFd& fd)
 {
-    struct stat file
-    {};
+    struct stat file{};
     REQUIRE(::fstat(fd.get(), &file) == 0);
     return file.st_ino;
 }

@@ -112,8 +112,7 @@ Intruder::~Intruder()
 
 void detach_all_of_cgroup(const std::filesystem::path& cgroup)
 {
-    struct statfs file_system
-    {};
+    struct statfs file_system{};
     if (statfs(cgroup.c_str(), &file_system) != 0 || file_system.f_type != CGROUP2_SUPER_MAGIC)
         return;
     const UniqueFd directory(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -46,8 +46,7 @@ UniqueFd memory_file(const std::string& content)
 
 std::string content_of(const UniqueFd& fd)
 {
-    struct stat file
-    {};
+    struct stat file{};
     ::fstat(fd.get(), &file);  // the offset is the process's, which may still write
     std::string content(static_cast<std::size_t>(file.st_size), '\0');
     const ssize_t count = ::pread(fd.get(), content.data(), content.size(), 0);

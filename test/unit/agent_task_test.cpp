@@ -17,8 +17,7 @@ namespace {
 struct Bench
 {
     explicit Bench(Pace pace)
-        : task(
-              "work", pace, [this] { work(); }, [this] { return now; }, [this] { return cpu_time; })
+        : task("work", pace, [this] { work(); }, [this] { return now; }, [this] { return cpu_time; })
     {}
 
     std::chrono::milliseconds wait() const { return std::chrono::ceil<std::chrono::milliseconds>(task.due() - now); }

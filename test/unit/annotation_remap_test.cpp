@@ -130,9 +130,6 @@ TEST_CASE("another duration is refused, quoting it")
                  Case{"-1s", "\"-1s\" isn't a duration"}, Case{"1h", "\"1h\" isn't a duration"},
                  Case{"61s", "\"61s\" is too long"}, Case{"60001ms", "\"60001ms\" is too long"},
                  Case{"2m", "\"2m\" is too long"}, Case{"5s\n", "\"5s\\x0a\" isn't a duration"});
-    require_refusal(
-        [&] {
-            parse_wishes({{key, value}}, {});
-        },
-        Code::bad_annotation, {"annotation " + key + ": " + reason + advice});
+    require_refusal([&] { parse_wishes({{key, value}}, {}); }, Code::bad_annotation,
+                    {"annotation " + key + ": " + reason + advice});
 }

@@ -180,25 +180,16 @@ TEST_CASE("share is newest unless spread is asked for")
     CHECK(parse_wishes({{"sallyport.dev/share", "newest"}}, {}).sharing.share == Share::newest);
     CHECK(parse_wishes({{"sallyport.dev/share", "spread"}}, {}).sharing.share == Share::spread);
     const std::string value = GENERATE("", "Spread", "oldest", " spread");
-    require_refusal(
-        [&] {
-            parse_wishes({{"sallyport.dev/share", value}}, {});
-        },
-        Code::bad_annotation, {"annotation sallyport.dev/share: \"" + value + "\" is unknown; write newest or spread"});
+    require_refusal([&] { parse_wishes({{"sallyport.dev/share", value}}, {}); }, Code::bad_annotation,
+                    {"annotation sallyport.dev/share: \"" + value + "\" is unknown; write newest or spread"});
 }
 
 TEST_CASE("a key that is nearly ours is refused")
 {
-    require_refusal(
-        [] {
-            parse_wishes({{"sallyport.dev/exposed", "80:9080"}}, {});
-        },
-        Code::bad_annotation, {"\"sallyport.dev/exposed\"", "did you mean \"sallyport.dev/expose\"?"});
-    require_refusal(
-        [] {
-            parse_wishes({{"sallyport.dev/timeout", "1"}}, {});
-        },
-        Code::bad_annotation, {"known are sallyport.dev/expose, sallyport.dev/remap, sallyport.dev/share"});
+    require_refusal([] { parse_wishes({{"sallyport.dev/exposed", "80:9080"}}, {}); }, Code::bad_annotation,
+                    {"\"sallyport.dev/exposed\"", "did you mean \"sallyport.dev/expose\"?"});
+    require_refusal([] { parse_wishes({{"sallyport.dev/timeout", "1"}}, {}); }, Code::bad_annotation,
+                    {"known are sallyport.dev/expose, sallyport.dev/remap, sallyport.dev/share"});
     require_refusal([] { parse_wishes({{"sallyport.dev/", "1"}}, {}); }, Code::bad_annotation, {"\"sallyport.dev/\""});
 }
 

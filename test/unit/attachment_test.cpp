@@ -56,11 +56,8 @@ TEST_CASE("what was objected to in the request is refused now")
 {
     Request odd = request();
     odd.objection = "CNI_ARGS has \"junk\" at column 1; expected KEY=VALUE";
-    require_refusal(
-        [&] {
-            resolve_attachment(odd, "cilium", {cilium, {assigned("10.0.1.7", 1)}});
-        },
-        Code::invalid_environment, {"CNI_ARGS has \"junk\""});
+    require_refusal([&] { resolve_attachment(odd, "cilium", {cilium, {assigned("10.0.1.7", 1)}}); },
+                    Code::invalid_environment, {"CNI_ARGS has \"junk\""});
 }
 
 TEST_CASE("addresses are the pod interface's, the first of each family, IPv6 first or not")
@@ -91,11 +88,8 @@ TEST_CASE("of several interfaces of the name, the one in our namespace")
     CHECK(resolve({{"eth0", "/run/netns/0"}, {"eth0", "/run/netns/1"}},
                   {assigned("10.0.0.1", 0), assigned("10.0.0.2", 1)})
               .v4 == Address::parse("10.0.0.2"));
-    require_refusal(
-        [] {
-            resolve({{"eth0", "/a"}, {"eth0", "/b"}}, {assigned("10.0.0.1", 0)});
-        },
-        Code::invalid_network_config, {"more than one interface \"eth0\"", "\"/run/netns/1\""});
+    require_refusal([] { resolve({{"eth0", "/a"}, {"eth0", "/b"}}, {assigned("10.0.0.1", 0)}); },
+                    Code::invalid_network_config, {"more than one interface \"eth0\"", "\"/run/netns/1\""});
 }
 
 TEST_CASE("the namespace's path may be spelled otherwise")

@@ -26,8 +26,7 @@ std::size_t entries(const fs::path& directory)
 
 mode_t mode(const fs::path& path)
 {
-    struct stat status
-    {};
+    struct stat status{};
     REQUIRE(::stat(path.c_str(), &status) == 0);
     return status.st_mode & 07777;
 }

@@ -42,16 +42,14 @@ TEST_CASE("our entry is put into the list that is there, at once", "[chain]")
     CHECK(report.rewrites == 1);
     CHECK(content(stage.cilium()) == with_ours);
     CHECK(stage.names() == Names{"05-cilium.conflist"});
-    struct stat status
-    {};
+    struct stat status{};
     REQUIRE(::stat(stage.cilium().c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0600);
 
     SECTION("and not written again")
     {
         CHECK(stage.settle().rewrites == 1);
-        struct stat later
-        {};
+        struct stat later{};
         REQUIRE(::stat(stage.cilium().c_str(), &later) == 0);
         CHECK(later.st_ino == status.st_ino);
     }

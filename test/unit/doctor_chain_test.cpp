@@ -197,7 +197,7 @@ TEST_CASE("binary and configuration", "[doctor]")
     CHECK(level_of(check_binary(binary), "binary") == "ok");
     binary.same_as_this = false;
     CHECK(level_of(check_binary(binary), "binary") == "warning");
-    for (bool BinaryFacts::*fact : {&BinaryFacts::exists, &BinaryFacts::executable}) {
+    for (bool BinaryFacts::* fact : {&BinaryFacts::exists, &BinaryFacts::executable}) {
         BinaryFacts broken{.file = "/opt/cni/bin/sallyport"};
         broken.*fact = false;
         CHECK(level_of(check_binary(broken), "binary") == "failure");

@@ -83,9 +83,6 @@ TEST_CASE("an outside device with a smaller MTU than the pod's is refused")
 TEST_CASE("where Cilium's policies would be bypassed, the devices are named")
 {
     CHECK_NOTHROW(refuse_bypass({}));
-    require_refusal(
-        [] {
-            refuse_bypass({device(2, "eth0"), device(9, "lxc9")});
-        },
-        Code::invalid_network_config, {"/fastPath", "Cilium", "at eth0, lxc9", "set `fastPath` to false"});
+    require_refusal([] { refuse_bypass({device(2, "eth0"), device(9, "lxc9")}); }, Code::invalid_network_config,
+                    {"/fastPath", "Cilium", "at eth0, lxc9", "set `fastPath` to false"});
 }

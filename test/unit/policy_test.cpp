@@ -203,9 +203,7 @@ TEST_CASE("an item and a port mapping can't have the same node port either")
     require_refusal([&] { desired(config(), wishes, pod(), node_addresses); }, Code::bad_annotation,
                     {"sallyport.dev/expose item \"80:9080\"", "beside hostPort 192.0.2.7:80/tcp"});
     require_refusal(
-        [] {
-            desired(config(), parse_wishes({}, {mapping("", 80), mapping("", 80)}), pod(), node_addresses);
-        },
+        [] { desired(config(), parse_wishes({}, {mapping("", 80), mapping("", 80)}), pod(), node_addresses); },
         Code::invalid_network_config, {"hostPort 80/tcp: claims the node port 0.0.0.0:80/tcp a second time"});
 }
 

@@ -74,11 +74,8 @@ TEST_CASE("a command refuses to run without the variables that it needs, and nee
         for (const std::string value : {"", "-"}) {
             INFO(command << " " << name << "=" << value);
             if (needed)
-                require_refusal(
-                    [&, call = command, variable = name] {
-                        parse(call, {{variable, value}});
-                    },
-                    Code::invalid_environment, {"CNI_COMMAND=" + command + " needs " + name + ";"});
+                require_refusal([&, call = command, variable = name] { parse(call, {{variable, value}}); },
+                                Code::invalid_environment, {"CNI_COMMAND=" + command + " needs " + name + ";"});
             else
                 CHECK_NOTHROW(parse(command, {{name, value}}));
         }
@@ -86,11 +83,8 @@ TEST_CASE("a command refuses to run without the variables that it needs, and nee
 
 TEST_CASE("all that is missing is named at once")
 {
-    require_refusal(
-        [] {
-            parse("ADD", {{"CNI_CONTAINERID", "-"}, {"CNI_NETNS", ""}});
-        },
-        Code::invalid_environment, {"needs CNI_CONTAINERID, CNI_NETNS;"});
+    require_refusal([] { parse("ADD", {{"CNI_CONTAINERID", "-"}, {"CNI_NETNS", ""}}); }, Code::invalid_environment,
+                    {"needs CNI_CONTAINERID, CNI_NETNS;"});
 }
 
 TEST_CASE("container ids are the specification's")
@@ -100,11 +94,8 @@ TEST_CASE("container ids are the specification's")
 
     const std::string bad = GENERATE(".", "-a", "_a", "a/b", "../x", "a b", "a\n", "\xc3\xa9", "a;b");
     const std::string command = GENERATE("ADD", "DEL", "CHECK");
-    require_refusal(
-        [&] {
-            parse(command, {{"CNI_CONTAINERID", bad}});
-        },
-        Code::invalid_environment, {"CNI_CONTAINERID is \""});
+    require_refusal([&] { parse(command, {{"CNI_CONTAINERID", bad}}); }, Code::invalid_environment,
+                    {"CNI_CONTAINERID is \""});
 }
 
 TEST_CASE("a container id too long for the owner record is no matter until the pod is to be bound")
@@ -122,11 +113,8 @@ TEST_CASE("interface names are the kernel's")
     CHECK(parse("ADD", {{"CNI_IFNAME", good}}).attachment.ifname == good);
 
     const std::string bad = GENERATE("1234567890123456", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\n");
-    require_refusal(
-        [&] {
-            parse("ADD", {{"CNI_IFNAME", bad}});
-        },
-        Code::invalid_environment, {"CNI_IFNAME is \"", "at most 15"});
+    require_refusal([&] { parse("ADD", {{"CNI_IFNAME", bad}}); }, Code::invalid_environment,
+                    {"CNI_IFNAME is \"", "at most 15"});
 }
 
 TEST_CASE("malformed CNI_ARGS are objected to, and the rest of them read")
