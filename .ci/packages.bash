@@ -64,6 +64,22 @@ install_packages()
     fi
 }
 
+updated=no
+
+# add <package>...: installs those of them that aren't there.
+add()
+{
+    local package missing=()
+    for package; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    must_be_root "${missing[@]}"
+    [ $updated = yes ] || apt-get update -qq
+    updated=yes
+    install_packages --no-remove "${missing[@]}"
+}
+
 # apt_in <scratch> <architecture> <suite>...: makes `apt` an apt-get that knows these suites and nothing else, and leaves
 # the machine's own settings alone. Another release is on the mirror of this one.
 apt_in()
@@ -84,36 +100,51 @@ apt_in()
         -o Dir::State::Lists="$scratch"/lists -o Dir::State::status=/dev/null -o Dir::Cache::pkgcache=
         -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root -o Acquire::Languages=none
         -o APT::Architecture="$architecture" -o APT::Architectures::="$architecture")
-    "${apt[@]}" update
+    "${apt[@]}" -o APT::Update::Error-Mode=any update
+}
+
+# unpack_in <scratch> <architecture> "<suite>..." <package>...: the packages below <scratch>/unpacked. Stops at the first
+# failure by itself: `set -e` isn't in force where a caller asks "did it work?".
+unpack_in()
+{
+    local scratch=$1 architecture=$2 suites=$3 package
+    shift 3
+    mkdir -p "$scratch"/unpacked/usr/lib
+    # shellcheck disable=SC2086
+    apt_in "$scratch" "$architecture" $suites && (cd "$scratch" && "${apt[@]}" download "$@") || return 1
+    for package in "$scratch"/*.deb; do
+        dpkg-deb -x "$package" "$scratch"/unpacked || return 1
+    done
+    if [ -d "$scratch"/unpacked/lib ]; then # as on a machine whose /lib is a link
+        cp -a "$scratch"/unpacked/lib/. "$scratch"/unpacked/usr/lib && rm -rf "$scratch"/unpacked/lib || return 1
+    fi
+}
+
+# keep <scratch> <unpacked> <directory> <what>: puts what was unpacked or built in its place, and notes what it is.
+keep()
+{
+    echo "$4" >"$2"/.packages
+    chmod 755 "$2"
+    rm -rf "$3"
+    mkdir -p "${3%/*}"
+    mv "$2" "$3"
+    rm -rf "$1"
+}
+
+# kept <directory> <what>: has it been put there before?
+kept()
+{
+    [ "$(cat "$1"/.packages 2>/dev/null)" = "$2" ]
 }
 
 # fetch <directory> <architecture> "<suite>..." <package>...: unpacks the packages there, without what they depend on,
 # unless the same ones were before. A package may name its suite: package/suite.
 fetch()
 {
-    local directory=$1 architecture=$2 suites=$3 scratch wanted="${*:2}"
-    shift 3
-    [ "$(cat "$directory"/.packages 2>/dev/null)" != "$wanted" ] || return 0
-    must_be_root "$@"
+    local directory=$1 scratch wanted="${*:2}"
+    ! kept "$directory" "$wanted" || return 0
+    must_be_root "${@:4}"
     scratch=$(mktemp -d)
-    mkdir -p "$scratch"/unpacked/usr/lib
-    # In a shell of its own, which ends at the first failure also where the caller asks "did it work?".
-    (
-        set -e
-        # shellcheck disable=SC2086
-        apt_in "$scratch" "$architecture" $suites
-        cd "$scratch"
-        "${apt[@]}" download "$@"
-        for package in *.deb; do
-            dpkg-deb -x "$package" unpacked
-        done
-        [ ! -d unpacked/lib ] || cp -a unpacked/lib/. unpacked/usr/lib # as on a machine whose /lib is a link
-        rm -rf unpacked/lib
-        echo "$wanted" >unpacked/.packages
-        chmod 755 unpacked
-    ) || { rm -rf "$scratch"; return 1; }
-    rm -rf "$directory"
-    mkdir -p "${directory%/*}"
-    mv "$scratch"/unpacked "$directory"
-    rm -rf "$scratch"
+    unpack_in "$scratch" "${@:2}" || { rm -rf "$scratch"; return 1; }
+    keep "$scratch" "$scratch"/unpacked "$directory" "$wanted"
 }

@@ -25,7 +25,7 @@ need()
 {
     local program
     for program in "$@"; do
-        command -v "$program" >/dev/null || { echo "skipped: no $program here (.ci/setup installs it on Debian 12)"; exit 77; }
+        command -v "$program" >/dev/null || { echo "skipped: no $program here (.ci/setup installs it on Debian, on amd64)"; exit 77; }
     done
 }
 
