@@ -5,7 +5,7 @@
 # A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: all releases setup test fuzz soak demo bench kernels image deb clean
+.PHONY: all releases setup test fuzz soak demo bench kernels fresh image deb clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -46,6 +46,11 @@ kernels: setup build/build.ninja
 	cmake --preset arm64
 	cmake --build --preset arm64 --target sallyport kernels_peer
 	test/kernels/run
+
+# The README's two commands on new machines, Debian 12 and 13, for an hour or more: before a release. RELEASE=trixie, STEP=demo:
+# one of them.
+fresh:
+	test/fresh/run
 
 # Both for amd64 and arm64, on a machine of the former. CMake first: a new commit is a new version text.
 releases:
