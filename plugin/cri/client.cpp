@@ -28,7 +28,7 @@ std::optional<std::filesystem::path> find_cri_socket(const std::string& option)
     if (option != "auto")
         return option;
     std::error_code ignored;
-    for (const std::filesystem::path candidate : usual_sockets)
+    for (const std::string_view candidate : usual_sockets)
         if (std::filesystem::is_socket(candidate, ignored))
             return candidate;
     return std::nullopt;
