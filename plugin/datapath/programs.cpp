@@ -108,7 +108,7 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
         kernel_refused("load the BPF programs into the kernel", errno);
 
     for (const std::string_view name : recipe.programs) {
-        const bpf_program* program = bpf_object__find_program_by_name(object->obj, name.data());
+        const bpf_program* program = bpf_object__find_program_by_name(object->obj, std::string(name).c_str());
         pin(bpf_program__fd(program), state.program(std::string(recipe.prefix).append(name)));
     }
 }
