@@ -44,7 +44,7 @@ bool is_link_local(const Address& address)
 }
 
 template <typename Item>
-std::vector<std::string> texts_but_link_local(std::vector<Item> items, const Address& (*address_of)(const Item&))
+std::vector<std::string> texts_but_link_local(std::vector<Item> items, Address (*address_of)(const Item&))
 {
     std::erase_if(items, [&](const Item& item) { return is_link_local(address_of(item)); });
     return texts_of(items);
@@ -71,10 +71,10 @@ bool nobody_listens(const NodePortReport& port)
 void check_addresses(const DatapathFacts& datapath, bool at_node, Findings& findings)
 {
     constexpr const char* who_follows = "the agent follows addresses, and so does the next gateway pod's ADD or DEL";
-    const auto unanswered = texts_but_link_local<Address>(
-        datapath.unanswered, [](const Address& address) -> const Address& { return address; });
-    const auto stale = texts_but_link_local<Prefix>(
-        datapath.stale, [](const Prefix& prefix) -> const Address& { return prefix.address; });
+    const auto unanswered =
+        texts_but_link_local<Address>(datapath.unanswered, [](const Address& address) { return address; });
+    const auto stale =
+        texts_but_link_local<Prefix>(datapath.stale, [](const Prefix& prefix) { return prefix.address; });
     if (at_node && !unanswered.empty())
         findings.failure("addresses", "node ports aren't answered on " + joined(unanswered), who_follows);
     if (!stale.empty())
