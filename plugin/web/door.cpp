@@ -34,6 +34,10 @@ constexpr std::uint64_t first_client_id = 2;
 /// that without a pause we would turn and turn.
 constexpr std::chrono::milliseconds pause{100};
 
+/// How long there must have been enough for a lack to be another one, and to be said again. A connection accepted in
+/// between doesn't end it: at the limit, each descriptor that a task or a client gives back lets one more in.
+constexpr std::chrono::minutes same_lack{1};
+
 bool control(const UniqueFd& epoll, int operation, int fd, std::uint64_t id, std::uint32_t events)
 {
     epoll_event event{};
@@ -123,7 +127,6 @@ void Door::accept_some()
                 pause_accepting();
             return;
         }
-        in_want_ = false;
         const int fd = socket.get();
         const auto client = connections_.emplace(next_id_++, std::move(socket)).first;
         make_room(false);
@@ -151,11 +154,13 @@ void Door::make_room(bool sending)
 
 void Door::pause_accepting()
 {
-    if (!in_want_)  // or it would be said ten times a second
-        log_warning("accept a connection over HTTP: " + errno_text(errno) + "; clients wait until that is over");
-    in_want_ = true;
+    const int error = errno;
+    const Moment now = std::chrono::steady_clock::now();
+    if (in_want_until_ <= now)  // or it would be said ten times a second
+        log_warning("accept a connection over HTTP: " + errno_text(error) + "; clients wait until that is over");
+    in_want_until_ = now + same_lack;
     control(epoll_, EPOLL_CTL_MOD, listener_.get(), listener_id, 0);
-    accepts_again_ = std::chrono::steady_clock::now() + pause;
+    accepts_again_ = now + pause;
     paused_ = true;
 }
 

@@ -59,7 +59,7 @@ private:
     std::uint64_t next_id_;
     Moment accepts_again_{};
     bool paused_ = false;
-    bool in_want_ = false;  ///< of descriptors or memory, since the last connection that it could accept
+    Moment in_want_until_{};  ///< of descriptors or memory: a lack before then is the same one
     std::thread thread_;
 };
 
