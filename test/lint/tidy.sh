@@ -7,4 +7,4 @@ set -euo pipefail
 
 command -v clang-tidy-19 >/dev/null || { echo "skipped: clang-tidy 19 decides, and isn't here"; exit 77; }
 cmake --preset tidy >/dev/null
-cmake --build --preset tidy
+nice cmake --build --preset tidy

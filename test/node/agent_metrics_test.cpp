@@ -3,6 +3,7 @@
 //
 // What conf/monitoring asks for is what the agent serves.
 #include "support/agent.hpp"
+#include "support/places.hpp"
 #include "support/require_ok.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/traffic.hpp"
@@ -31,9 +32,9 @@ TEST_CASE("dashboard and alerts ask for metrics and labels that the agent serves
     const auto answer = agent.get("/metrics");
     REQUIRE(answer.status == 200);
     std::ofstream(scrape) << answer.body;
-    const std::string conf = SALLYPORT_SOURCE_DIR;
+    const std::string source = source_directory();
     const Output checked = execute(
-        {.argv = {"/usr/bin/python3", conf + "/test/conf/metrics.py", "--conf", conf + "/conf", scrape.string()}});
+        {.argv = {"/usr/bin/python3", source + "/test/conf/metrics.py", "--conf", source + "/conf", scrape.string()}});
     INFO(checked.out << checked.err);
     CHECK(checked.status == 0);
 }

@@ -3,6 +3,7 @@
 //
 // The page, as Chromium shows it: on a desktop and on a phone, light and dark, from inside a namespace that leads
 // nowhere else. SALLYPORT_PAGE_SHOTS=<directory> keeps the screenshots.
+#include "support/places.hpp"
 #include "support/require_ok.hpp"
 #include "support/sandbox.hpp"
 #include "support/traffic.hpp"
@@ -63,7 +64,7 @@ Json look(const Node& node, const Web& web, const std::string& name, const std::
     const char* kept = std::getenv("SALLYPORT_PAGE_SHOTS");
     const std::filesystem::path directory = (kept ? std::filesystem::path(kept) : node.directory()) / name;
     std::filesystem::create_directories(directory);
-    Invocation chromium{.argv = {SALLYPORT_SOURCE_DIR "/test/page/look.py",
+    Invocation chromium{.argv = {source_directory() + "/test/page/look.py",
                                  "http://127.0.0.1:" + std::to_string(web.port()) + "/", directory.string(), wait_for},
                         .netns = &node.host};
     chromium.argv.insert(chromium.argv.end(), views.begin(), views.end());

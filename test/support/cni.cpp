@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/cni.hpp"
 
-#include <cstdlib>
-
 namespace sallyport::test {
 
 Json Answer::json() const
@@ -19,12 +17,6 @@ int Answer::code() const
 std::string Answer::message() const
 {
     return ok() ? "" : json().at("msg").get<std::string>();
-}
-
-std::string sallyport_binary()
-{
-    const char* binary = std::getenv("SALLYPORT_BIN");
-    return binary ? binary : SALLYPORT_BIN;
 }
 
 std::vector<std::string> environment_of(const PluginCall& call)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "support/netns.hpp"
+#include "support/places.hpp"
 #include "support/subprocess.hpp"
 
 #include <nlohmann/json.hpp>
@@ -40,8 +41,6 @@ struct Answer
     int code() const;   ///< of the error; 0 on success
     std::string message() const;
 };
-
-std::string sallyport_binary();
 
 /// The environment that a runtime would set. Empty values of `call` stand for variables that aren't set, but for
 /// `netns` at DEL, which runtimes do set to nothing.
