@@ -6,4 +6,4 @@
 . "$(dirname "$0")"/common.bash
 
 need aarch64-linux-gnu-g++ buildah cpack
-make image deb
+nice make image deb # what runs beside it mostly waits, and goes first
