@@ -60,9 +60,8 @@ std::optional<Device> find_uplink(const Config& config, const Attachment& pod, c
     return uplink;
 }
 
-void refuse_host_processes(const std::vector<Exposure>& wanted)
+void refuse_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners)
 {
-    const auto listeners = read_host_listeners();
     const HostListener* cut_off = find_cut_off(wanted, listeners);
     if (cut_off == nullptr)
         return;
@@ -73,6 +72,37 @@ void refuse_host_processes(const std::vector<Exposure>& wanted)
                                       std::string(name(cut_off->protocol)) + " is taken: " + who + " listens on " +
                                       bracketed(cut_off->address) + ":" + std::to_string(number(cut_off->port)) +
                                       " of the node; stop it, choose another port, or set `reservePorts` to false");
+}
+
+/// `mapped`: what a container tool outside Kubernetes publishes (portMappings). Such a tool may hold the port itself,
+/// so that everybody sees it taken: nerdctl starts a process for it (`sleep`) just before it calls us, podman's conmon
+/// keeps it. So what is held by the process that calls us, or by a child of it, is no conflict. Nobody else's is
+/// excused: a process gets there only by the tool.
+void refuse_host_processes(std::vector<Exposure> wanted, const std::vector<Exposure>& mapped)
+{
+    std::vector<HostListener> listeners = read_host_listeners();
+    if (find_cut_off(mapped, listeners) != nullptr) {
+        std::erase_if(wanted, [&](const Exposure& exposure) {
+            return std::find(mapped.begin(), mapped.end(), exposure) != mapped.end();
+        });
+        refuse_cut_off(wanted, listeners);
+        std::erase_if(listeners, [held = sockets_of_caller()](const HostListener& listener) {
+            return held.contains(listener.inode);
+        });
+        wanted = mapped;
+    }
+    refuse_cut_off(wanted, listeners);
+}
+
+/// What of it a container tool publishes; nothing in Kubernetes, where the kubelet holds no port of a pod's.
+std::vector<Exposure> published_by_tool(const Config& config, const Wishes& wishes, const Attachment& pod,
+                                        const NodeNetwork& network, Caller caller)
+{
+    if (!pod.pod_namespace.empty() || caller != Caller::runtime)
+        return {};
+    Wishes mappings;
+    mappings.port_mappings = wishes.port_mappings;
+    return desired(config, mappings, pod, network.addresses);
 }
 
 /// The contract promises the next CNI call; a removal that has succeeded doesn't fail over it.
@@ -161,7 +191,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (at_node && config.reserve_ports)
-            refuse_host_processes(wanted);
+            refuse_host_processes(wanted, published_by_tool(config, wishes, pod, network, caller));
         if (const auto shortfall =
                 follow_node(datapath, config, network.addresses, at_node ? std::optional(devices) : std::nullopt))
             log_warning(*shortfall);

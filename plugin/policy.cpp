@@ -66,6 +66,14 @@ void check_host_address(const Source& source, const Address& address, const Conf
 {
     if (address.is_any())
         return;
+    const bool of_localhost = address == Address::parse("127.0.0.1") || address == Address::parse("::1");
+    if (of_localhost && !source.annotated) {  // for the node itself, as with portmap
+        if (!config.local_access)
+            source.refuse("hostIP " + address.to_string() +
+                          " is reached by `localAccess` alone, which is false in this " +
+                          "node's conflist; set it to true, or write one of the node's addresses");
+        return;
+    }
     if (address.is_loopback())
         source.refuse("hostIP " + address.to_string() +
                       " is a loopback address, where no outside traffic arrives; write " +

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `hostPort` in a pod's spec, where the conflist asks for the capability: as the portmap plugin would serve it.
-#include "support/node.hpp"
+#include "support/local_node.hpp"
 #include "support/require_ok.hpp"
 #include "support/traffic.hpp"
 
@@ -112,4 +112,57 @@ TEST_CASE("a second pod gets the UDP port at once after the first one's DEL, fro
         CHECK(ask_udp(node.client, {node_v4, 5353}, same_source) == std::string(name) + " " + client_v4 + " 3");
         require_ok(pod.del());
     }
+}
+
+TEST_CASE("a mapping at 127.0.0.1 or ::1 is for the node itself", "[port mappings]")
+{
+    LocalNode node;
+    ask_for_port_mappings(node);
+    const auto address = GENERATE(std::string("127.0.0.1"), std::string("::1"));
+    Pod pod(node,
+            {.port_mappings = Json::array({mapping(8080, 80, "tcp", address), mapping(5353, 53, "udp", address)})});
+    TcpServer web(pod.netns, "web", {"::", 80});
+    UdpServer dns(pod.netns, "dns", {"::", 53});
+    require_ok(pod.add());
+    for (const std::string& of_node : {node_v4, node_v6})
+        CHECK(ask_tcp(node.client, {of_node, 8080}) == "refused");
+    {
+        const Stay stay(node.cgroup, processes);
+        CHECK(name_in(ask_tcp(node.host, {address, 8080})) == "web");
+        CHECK(name_in(ask_udp(node.host, {address, 5353})) == "dns");
+        for (const std::string& of_node : {node_v4, node_v6})
+            CHECK(ask_tcp(node.host, {of_node, 8080}) == "refused");
+        CHECK(ask_tcp(pod.netns, {address, 8080}) == "refused");  // its own loopback is another one
+    }
+    require_ok(pod.del());
+    CHECK(node.settled_footprint() == nothing);
+}
+
+TEST_CASE("one hostPort at three places, as Kubernetes' conformance test has it", "[port mappings]")
+{
+    LocalNode node;
+    ask_for_port_mappings(node);
+    Pod local(node, {.name = "local", .port_mappings = Json::array({mapping(54323, 80, "TCP", "127.0.0.1")})});
+    Pod outside(node, {.name = "outside", .port_mappings = Json::array({mapping(54323, 80, "TCP", node_v4)})});
+    Pod datagrams(node, {.name = "datagrams", .port_mappings = Json::array({mapping(54323, 80, "UDP", node_v4)})});
+    const TcpServer of_local(local.netns, "local", {"::", 80});
+    const TcpServer of_outside(outside.netns, "outside", {"::", 80});
+    const UdpServer of_datagrams(datagrams.netns, "datagrams", {"::", 80});
+    for (Pod* pod : {&local, &outside, &datagrams})
+        require_ok(pod->add());
+    const Stay stay(node.cgroup, processes);
+    CHECK(name_in(ask_tcp(node.host, {"127.0.0.1", 54323}, {.source = Target{node_v4, 0}})) == "local");
+    CHECK(name_in(ask_tcp(node.host, {node_v4, 54323}, {.source = Target{node_v4, 0}})) == "outside");
+    CHECK(name_in(ask_udp(node.host, {node_v4, 54323}, {.source = Target{node_v4, 0}})) == "datagrams");
+}
+
+TEST_CASE("a mapping at 127.0.0.1 takes localAccess", "[port mappings]")
+{
+    Node node;
+    ask_for_port_mappings(node);
+    node.plugin["localAccess"] = false;
+    Pod pod(node, {.port_mappings = Json::array({mapping(8080, 80, "tcp", "127.0.0.1")})});
+    const Answer answer = pod.add();
+    CHECK(answer.code() == 7);
+    CHECK(answer.message().find("localAccess") != std::string::npos);
 }

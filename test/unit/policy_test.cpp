@@ -173,10 +173,22 @@ TEST_CASE("a port mapping for a family that the pod lacks is passed over, as por
 
 TEST_CASE("a port mapping's hostIP must be the node's; the error isn't an annotation's")
 {
-    const char* const address = GENERATE("192.0.2.8", "127.0.0.1", "224.0.0.1");
+    const char* const address = GENERATE("192.0.2.8", "127.0.0.53", "224.0.0.1");
     require_refusal([&] { desired(config(), parse_wishes({}, {mapping(address, 80)}), pod(), node_addresses); },
                     Code::invalid_network_config,
                     {"hostPort " + std::string(address) + ":80/tcp", "hostIP " + std::string(address)});
+}
+
+TEST_CASE("a port mapping at 127.0.0.1 or ::1 is for the node itself, and takes localAccess")
+{
+    const Wishes wishes = parse_wishes({}, {mapping("127.0.0.1", 80), mapping("::1", 80), mapping("192.0.2.7", 80)});
+    CHECK(desired_texts(wishes, pod()) == Texts{"127.0.0.1:80/tcp -> 10.0.1.7:9080/tcp",
+                                                "[::1]:80/tcp -> [fd00::7]:9080/tcp",
+                                                "192.0.2.7:80/tcp -> 10.0.1.7:9080/tcp"});
+    Config closed = config();
+    closed.local_access = false;
+    require_refusal([&] { desired(closed, wishes, pod(), node_addresses); }, Code::invalid_network_config,
+                    {"hostPort 127.0.0.1:80/tcp", "`localAccess`"});
 }
 
 TEST_CASE("one pod can't have a node port twice")
