@@ -9,26 +9,36 @@
 namespace sallyport {
 namespace {
 
-/// Which of the interfaces is the pod's; its index.
-std::size_t find_pod_interface(const Request& request, const std::vector<Interface>& interfaces)
+/// Which of the interfaces is the pod's, so that its addresses can be told from others'; its index. nullopt where the
+/// result doesn't say: Calico names the host's end alone, under the pod's sandbox or none, older aws-cni has no
+/// interfaces at all.
+std::optional<std::size_t> find_pod_interface(const Request& request, const PrevResult& prev_result)
 {
-    std::vector<std::size_t> candidates;
+    const std::vector<Interface>& interfaces = prev_result.interfaces;
+    std::vector<std::size_t> in_sandboxes;
+    std::vector<std::size_t>
+        without_sandbox;  // azure-vnet's; or the host's of the same name, to which no address points
     for (std::size_t i = 0; i < interfaces.size(); ++i) {
         const Interface& interface = interfaces[i];
-        if (interface.name != request.attachment.ifname || interface.sandbox.empty())
+        if (interface.name != request.attachment.ifname)
             continue;
         if (interface.sandbox == request.netns)
             return i;
-        candidates.push_back(i);
+        if (!interface.sandbox.empty())
+            in_sandboxes.push_back(i);
+        else if (std::ranges::any_of(prev_result.ips, [&](const AssignedAddress& ip) { return ip.interface == i; }))
+            without_sandbox.push_back(i);
     }
+    if (in_sandboxes.size() > 1)
+        throw Error(Code::invalid_network_config, "prevResult has more than one interface " +
+                                                      in_quotes(request.attachment.ifname) +
+                                                      " with a sandbox, and none with " + in_quotes(request.netns) +
+                                                      "; whose addresses are the pod's can't be told");
     // The same namespace may have two paths, so a lone candidate with another one is taken
-    if (candidates.size() == 1)
-        return candidates.front();
-    throw Error(Code::invalid_network_config,
-                "prevResult has " + std::string(candidates.empty() ? "no" : "more than one") + " interface " +
-                    in_quotes(request.attachment.ifname) + " with a sandbox" +
-                    (candidates.empty() ? "" : ", and none with " + in_quotes(request.netns)) +
-                    "; Sallyport must stand after the plugin that makes the pod's interface");
+    for (const auto& candidates : {in_sandboxes, without_sandbox})
+        if (candidates.size() == 1)
+            return candidates.front();
+    return std::nullopt;
 }
 
 }  // namespace
@@ -42,8 +52,9 @@ Attachment resolve_attachment(const Request& request, const std::string& network
 {
     if (!request.objection.empty())
         throw Error(Code::invalid_environment, request.objection);
-    const std::size_t pod_interface = find_pod_interface(request, prev_result.interfaces);
-    const bool indexed = std::any_of(prev_result.ips.begin(), prev_result.ips.end(),
+    const auto pod_interface = find_pod_interface(request, prev_result);
+    const bool indexed =
+        pod_interface && std::any_of(prev_result.ips.begin(), prev_result.ips.end(),
                                      [](const AssignedAddress& ip) { return ip.interface.has_value(); });
     Attachment pod;
     pod.id = request.attachment;

@@ -26,8 +26,9 @@ struct Attachment
     std::string pod() const;
 };
 
-/// Finds the pod's interface in the previous result by name and `sandbox`, never by position, and its first address of
-/// each family. Throws Error(invalid_network_config) where the result has no such interface or address.
+/// The pod's device and namespace are the request's, whatever the previous result says. Of its addresses the first of
+/// each family is taken: of those of the interface that has the device's name (and `sandbox`), never by position, or,
+/// where the result names no such interface, of all. Throws Error(invalid_network_config) where there is none.
 Attachment resolve_attachment(const Request& request, const std::string& network, const PrevResult& prev_result);
 
 }  // namespace sallyport

@@ -186,8 +186,21 @@ NetworkFile read_network_file(std::string_view file_name, std::string_view text)
     return file;
 }
 
+const std::string_view list_for_multus =
+    "have Multus install a *.conflist that has its configuration in `plugins` (thick: \"multusConfigFile\", thin: "
+    "--multus-conf-file; conf/docs/install.md, \"Multus\")";
+
+bool is_multus(std::string_view type)
+{
+    return type == "multus" || type == "multus-shim";
+}
+
 std::string objection_to(const NetworkFile& file, ChainMethod method)
 {
+    if (file.single && is_multus(file.plugins[0]))
+        return "it is Multus' own and no list, and Multus passes annotations on to no plugin that it calls: Sallyport "
+               "must stand behind Multus itself; " +
+               std::string(list_for_multus);
     if (file.single)
         return "it is a single plugin's configuration, not a list, so nothing can be chained to it; have the primary "
                "plugin write a *.conflist";

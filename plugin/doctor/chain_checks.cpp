@@ -108,6 +108,36 @@ void check_presence(const ChainFacts& chain, Findings& findings)
                          "own");
 }
 
+bool is_multus_alone(const InspectedList& list)
+{
+    return !list.problem.empty() && list.types.size() == 1 && is_multus(list.types[0]);
+}
+
+void check_multus_alone(const ChainFacts& chain, Findings& findings)
+{
+    std::vector<std::string> called;  // by Multus, with us among their plugins
+    for (const InspectedList& list : chain.shadowed)
+        called.push_back(list.file);
+    findings.failure("active",
+                     "the runtime uses " + chain.active->file.string() +
+                         ", Multus' own configuration and no list: Multus passes annotations on to no plugin that it "
+                         "calls" +
+                         (called.empty() ? "" : ", so the entry in " + joined(called) + " serves hostPorts at most"),
+                     std::string(list_for_multus) + ", and then " + how_to_install);
+}
+
+/// Ours behind Multus, and again where Multus itself calls it.
+void check_called_twice(const ChainFacts& chain, Findings& findings)
+{
+    if (!is_multus(chain.active->types[0]) || chain.active->entries.empty())
+        return;
+    for (const InspectedList& list : chain.shadowed)
+        findings.warning("multus",
+                         "sallyport stands behind Multus, and in " + list.file.string() +
+                             ", which Multus calls if it is its default network: a pod's ADD would reach it twice",
+                         "take the entry out of " + list.file.string());
+}
+
 }  // namespace
 
 InspectedList inspect_list(const std::filesystem::path& file, const std::string& text, bool drop_in)
@@ -153,6 +183,10 @@ std::vector<Finding> check_chain(const ChainFacts& chain)
         return findings.take();
     }
     const InspectedList& active = *chain.active;
+    if (is_multus_alone(active)) {
+        check_multus_alone(chain, findings);
+        return findings.take();
+    }
     if (!active.problem.empty()) {
         findings.failure("active", active.file.string() + ": " + active.problem,
                          "runtimes use the first file by name: correct or remove it");
@@ -168,6 +202,7 @@ std::vector<Finding> check_chain(const ChainFacts& chain)
         check_inline_entry(active, findings);
     check_drop_ins(chain, findings);
     check_presence(chain, findings);
+    check_called_twice(chain, findings);
     return findings.take();
 }
 

@@ -97,12 +97,34 @@ TEST_CASE("the namespace's path may be spelled otherwise")
     CHECK(resolve({{"eth0", "/var/run/netns/1"}}, {assigned("10.0.1.7", 0)}).v4 == Address::parse("10.0.1.7"));
 }
 
-TEST_CASE("a result without the pod's interface is refused")
+TEST_CASE("device and namespace are the call's own, whatever shape the primary's result has")
 {
-    for (const std::vector<Interface>& interfaces :
-         {std::vector<Interface>{}, {{"eth0", ""}}, {{"eth1", "/run/netns/1"}}})
-        require_refusal([&] { resolve(interfaces, {assigned("10.0.1.7", 0)}); }, Code::invalid_network_config,
-                        {"no interface \"eth0\" with a sandbox", "after the plugin that makes"});
+    // Each as its plugin writes it.
+    const std::vector<std::pair<const char*, PrevResult>> results{
+        {"older Calico: the host's end alone, addresses without index",
+         {{{"cali1f2e3d", ""}}, {assigned("10.0.1.7"), assigned("fd00::7")}}},
+        {"Calico: the host's end, under the pod's sandbox",
+         {{{"cali1f2e3d", "/run/netns/1"}}, {assigned("10.0.1.7"), assigned("fd00::7")}}},
+        {"the same, with the addresses there",
+         {{{"cali1f2e3d", "/run/netns/1"}}, {assigned("10.0.1.7", 0), assigned("fd00::7", 0)}}},
+        {"older aws-cni: no interfaces", {{}, {assigned("10.0.1.7"), assigned("fd00::7")}}},
+        {"azure-vnet: the pod's device without a sandbox",
+         {{{"eth0", ""}}, {assigned("10.0.1.7", 0), assigned("fd00::7", 0)}}},
+        {"the pod's device without a sandbox, after the host's with an address of its own",
+         {{{"azv12", ""}, {"eth0", ""}},
+          {assigned("169.254.1.1", 0), assigned("10.0.1.7", 1), assigned("fd00::7", 1)}}},
+        {"the host's device of the same name, without an address",
+         {{{"eth0", ""}, {"cali1f2e3d", "/run/netns/1"}}, {assigned("10.0.1.7", 1), assigned("fd00::7", 1)}}},
+        {"an index beyond the interfaces", {{}, {assigned("10.0.1.7", 0), assigned("fd00::7", 0)}}},
+    };
+    for (const auto& [shape, result] : results) {
+        CAPTURE(shape);
+        const Attachment pod = resolve(result.interfaces, result.ips);
+        CHECK(pod.id == AttachmentId{"c1", "eth0"});
+        CHECK(pod.netns == "/run/netns/1");
+        CHECK(pod.v4 == Address::parse("10.0.1.7"));
+        CHECK(pod.v6 == Address::parse("fd00::7"));
+    }
 }
 
 TEST_CASE("a result without the pod's address is refused")

@@ -217,6 +217,17 @@ TEST_CASE("where our entry would break every pod, it doesn't go", "[chain]")
             objection("a.conflist", list(R"("cniVersion":"0.4.0",)", R"([{"type":"sallyport"}])"), method).empty());
     }
     const std::string inlined_only = list(R"("cniVersion":"1.0.0","loadOnlyInlinedPlugins":true,)");
+    for (const std::string type : {"multus", "multus-shim"}) {
+        const std::string advice =
+            objection("00-multus.conf", R"({"name":"multus-cni-network","cniVersion":"0.3.1","type":")" + type + "\"}",
+                      ChainMethod::conflist);
+        CHECK(advice.find("behind Multus itself") != std::string::npos);
+        CHECK(advice.find("multusConfigFile") != std::string::npos);
+        CHECK(objection("00-multus.conflist",
+                        list(R"("cniVersion":"1.0.0",)", R"([{"type":")" + type + R"(","delegates":[]}])"),
+                        ChainMethod::conflist)
+                  .empty());
+    }
     CHECK(objection("a.conflist", inlined_only, ChainMethod::conflist).empty());
     CHECK_FALSE(objection("a.conflist", inlined_only, ChainMethod::drop_in).empty());
     CHECK_FALSE(objection("a.conflist", R"({"name":"n","cniVersion":"1.0.0"})", ChainMethod::conflist).empty());

@@ -213,3 +213,34 @@ TEST_CASE("binary and configuration", "[doctor]")
     CHECK(level_of(check_config(config), "config") == "failure");
     CHECK(level_of(check_config({}), "config") == "note");
 }
+
+TEST_CASE("Multus in front: its own file is no list, and in a list sallyport stands behind it", "[doctor]")
+{
+    ChainFacts chain = healthy_chain();
+    const auto delegate = inspect_list("/etc/cni/net.d/05-cilium.conflist", list_with(cilium_cni + "," + entry), false);
+    for (const std::string type : {"multus", "multus-shim"}) {
+        CAPTURE(type);
+        const std::string multus = R"({"type":")" + type + R"(","capabilities":{"portMappings":true}})";
+        chain.active =
+            inspect_list("/etc/cni/net.d/00-multus.conf",
+                         R"({"cniVersion":"0.3.1","name":"multus-cni-network","type":")" + type + "\"}", false);
+        chain.shadowed = {delegate};
+        const auto alone = check_chain(chain);
+        CHECK(level_of(alone, "active") == "failure");
+        CHECK(find_check(alone, "active")->what.find("passes annotations on to no plugin") != std::string::npos);
+        CHECK(find_check(alone, "active")->what.find("05-cilium.conflist") != std::string::npos);
+        CHECK(advice_of(alone, "active").find("--multus-conf-file") != std::string::npos);
+
+        chain.active = inspect_list("/etc/cni/net.d/00-multus.conflist", list_with(multus), false);
+        CHECK(level_of(check_chain(chain), "present") == "failure");
+        CHECK(advice_of(check_chain(chain), "present").find("sallyport install") != std::string::npos);
+
+        chain.active = inspect_list("/etc/cni/net.d/00-multus.conflist", list_with(multus + "," + entry), false);
+        CHECK(level_of(check_chain(chain), "multus") == "warning");
+        chain.shadowed.clear();
+        const auto behind = check_chain(chain);
+        CHECK(level_of(behind, "active") == "ok");
+        CHECK(level_of(behind, "multus") == "-");
+        CHECK(level_of(behind, "annotations") == "ok");
+    }
+}

@@ -27,6 +27,13 @@ struct NetworkFile
     bool reads_drop_ins = true;         ///< `loadOnlyInlinedPlugins` isn't set
 };
 
+/// Is it Multus, thin or thick? Of what a runtime hands to it, it passes `portMappings`, `bandwidth`, `ips` and `mac`
+/// on to the plugins that it calls, and annotations to none: our entry in a list of theirs gets no wish to see.
+bool is_multus(std::string_view type);
+
+/// What to do where Multus' configuration is no list: for messages.
+extern const std::string_view list_for_multus;
+
 /// As libcni reads a file of this name. Throws Error(decoding_failure) with the reason where it would refuse it:
 /// invalid JSON (half-written, say), no name, no plugin, a plugin without type.
 NetworkFile read_network_file(std::string_view file_name, std::string_view text);
