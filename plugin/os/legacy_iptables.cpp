@@ -219,7 +219,7 @@ private:
     void read_target(std::size_t offset, const Entry& entry, FilterRule& rule) const
     {
         rule.target = target_name(offset, entry);
-        if (rule.target != XT_STANDARD_TARGET) {
+        if (!rule.target.empty()) {  // XT_STANDARD_TARGET is ""
             rule.verdict = xt_verdict(rule.target);
             return;
         }
