@@ -50,7 +50,7 @@ fetch_kernel()
     [ "$(cat "$to/complete" 2>/dev/null)" != "$modules" ] || return 0
     rm -rf "$to"
     mkdir -p "$to/modules" "$scratch"
-    apt_in "$scratch" deb "$architecture" "$release"
+    apt_in "$scratch" "$architecture" "$release"
     newest=$(apt-cache "${apt[@]:1}" depends "$package" |
         awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ && !found { print $2; found = 1 }')
     [ -n "$newest" ] || { echo "no $package in $release" >&2; return 1; }
