@@ -4,7 +4,7 @@
 # A guest: its initramfs, and its boot. For scripts that end at the first failure.
 
 programs="ip tc ethtool bpftool wg"
-patience=2700 # seconds for one boot; about one and a half minutes of a core are needed
+patience=7200 # seconds for one boot, which needs one or two minutes of a core: for machines with other things to do
 
 # put_libraries <unpacked packages> <directory> <file>: the shared libraries that it loads, and those that they load.
 put_libraries()
@@ -68,6 +68,6 @@ boot()
     timeout --foreground --kill-after=5 $patience "$(emulator_of "$architecture")" -M $machine -accel tcg \
         -icount shift=1,sleep=off -cpu "$processor" -m 1024 -nodefaults -no-user-config -no-reboot -display none \
         -serial stdio -monitor none -kernel "$to/vmlinuz" -initrd "$to/initramfs" \
-        -append "console=$terminal quiet panic=-1 rdinit=/init" </dev/null 2>&1 | tr -d '\r' >"$to/console" || true
+        -append "console=$terminal quiet panic=-1 rdinit=/init" </dev/null 2>&1 | sed -u 's/\r$//' >"$to/console" || true
     grep -qx 'SALLYPORT GUEST: all passed' "$to/console"
 }
