@@ -93,7 +93,7 @@ History read_history(const Paths& paths)
 
 std::optional<std::string> why_no_listener(const Paths& paths, const PortLabel& port)
 {
-    const std::string nobody = "no pod holds port " + text_of(port);
+    std::string nobody = "no pod holds port " + text_of(port);
     const auto datapath = Datapath::find(paths);
     if (!datapath)
         return nobody;
