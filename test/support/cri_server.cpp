@@ -17,19 +17,11 @@
 namespace sallyport::test {
 namespace {
 
-std::filesystem::path new_path()
-{
-    static std::atomic<unsigned> last{0};
-    return std::filesystem::temp_directory_path() /
-           ("sallyport-cri-" + std::to_string(getpid()) + "-" + std::to_string(++last) + ".sock");
-}
-
 UniqueFd listen_at(const std::filesystem::path& path)
 {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    ::unlink(path.c_str());
     UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
         listen(fd.get(), 16) != 0)
@@ -161,7 +153,7 @@ private:
 }  // namespace
 
 RawServer::RawServer(std::string bytes, Then then)
-    : path_(new_path()),
+    : path_(directory_.path() / "cri.sock"),
       bytes_(std::move(bytes)),
       then_(then),
       listener_(listen_at(path_)),
@@ -172,7 +164,6 @@ RawServer::~RawServer()
 {
     stop_ = true;
     thread_.join();
-    ::unlink(path_.c_str());
 }
 
 void RawServer::serve() const
@@ -201,7 +192,7 @@ void RawServer::serve() const
 }
 
 CriServer::CriServer(Handler handler)
-    : path_(new_path()),
+    : path_(directory_.path() / "cri.sock"),
       handler_(std::move(handler)),
       listener_(listen_at(path_)),
       thread_([this] { serve(); })
@@ -211,7 +202,6 @@ CriServer::~CriServer()
 {
     stop_ = true;
     thread_.join();
-    ::unlink(path_.c_str());
 }
 
 void CriServer::serve()

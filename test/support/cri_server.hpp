@@ -5,6 +5,7 @@
 #pragma once
 
 #include "sallyport/os/unique_fd.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <atomic>
 #include <filesystem>
@@ -30,6 +31,7 @@ public:
 private:
     void serve() const;
 
+    TemporaryDirectory directory_;  // of its own: processes in namespaces of their own may have one pid
     std::filesystem::path path_;
     std::string bytes_;
     Then then_;
@@ -65,6 +67,7 @@ public:
 private:
     void serve();
 
+    TemporaryDirectory directory_;
     std::filesystem::path path_;
     Handler handler_;
     UniqueFd listener_;
