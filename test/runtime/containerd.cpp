@@ -159,6 +159,26 @@ void Containerd::import_image(const std::string& path) const
     must_execute({.argv = {"ctr", "--address", socket_.string(), "--namespace", "k8s.io", "images", "import",
                            "--no-unpack", (content / "image.tar").string()},
                   .environment = {"PATH=" + path}});
+    REQUIRE(knows_image());
+}
+
+/// The side of containerd that kubelets talk to hears of an import a moment later, and until then asks the image's
+/// registry.
+bool Containerd::knows_image() const
+{
+    std::string request;
+    {
+        protozero::pbf_writer message(request);  // ImageStatusRequest
+        protozero::pbf_writer(message, 1).add_string(1, image);
+    }
+    const auto end = std::chrono::steady_clock::now() + patience;
+    for (;; std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
+        const std::string response =
+            grpc::call(socket_, "/runtime.v1.ImageService/ImageStatus", request, std::chrono::seconds(60));
+        const bool known = protozero::pbf_reader(response).next(1);
+        if (known || std::chrono::steady_clock::now() > end)
+            return known;
+    }
 }
 
 std::string Containerd::call(const std::string& method, const std::string& request) const

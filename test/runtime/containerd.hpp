@@ -61,6 +61,7 @@ private:
     std::string configuration() const;
     void start(const std::string& path);
     void import_image(const std::string& path) const;
+    bool knows_image() const;  ///< asked until it is so, or for `patience`
     std::string call(const std::string& method, const std::string& request) const;
 
     LocalNode& node_;
