@@ -36,9 +36,9 @@ struct Clinic : Node
 
     void write_list(const Json& plugins, const std::string& file = "05-pods.conflist") const
     {
-        Json network = list();
-        network["plugins"] = plugins;
-        std::ofstream(conf_dir() / file) << network.dump(2);
+        Json written = list();
+        written["plugins"] = plugins;
+        std::ofstream(conf_dir() / file) << written.dump(2);
     }
 
     Output doctor(const std::vector<std::string>& more = {}) const
