@@ -200,12 +200,14 @@ int socket_getpeername6(struct bpf_sock_addr *ctx)
 
 /* ---- bind() --------------------------------------------------------------------------------------------------- */
 
-/* Is there a node port, or does one wait for its next pod? */
+/* Is there a node port, or does one wait for its next pod? A container tool may bind what it publishes. */
 static __always_inline bool is_exposed(const struct endpoint *node_port)
 {
 	struct node_port *port = bpf_map_lookup_elem(&node_ports, node_port);
 
-	return port && (port->count || now() < port->vacant_until);
+	if (!port)
+		return false;
+	return port->count ? !port->backends[0].unreserved : now() < port->vacant_until;
 }
 
 /* Would a socket at this place of the node take, or seem to take, what goes to a pod? */

@@ -151,6 +151,7 @@ abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& po
     place.settle_ms = static_cast<__u16>(pod.settle_ms);
     place.hold_ms = static_cast<__u16>(pod.hold_ms);
     place.share = static_cast<__u8>(pod.share);
+    place.unreserved = pod.pod_namespace[0] == '\0' ? 1 : 0;  // outside Kubernetes: a container tool's
     return place;
 }
 

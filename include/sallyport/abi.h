@@ -130,8 +130,9 @@ struct node_port_backend {
 	be16 listener;   /* as in struct backend */
 	__u16 settle_ms; /* this and the next two as the pod wants them; those of the youngest pod count */
 	__u16 hold_ms;
-	__u8 share; /* enum share */
-	__u8 zero[7];
+	__u8 share;      /* enum share */
+	__u8 unreserved; /* a container tool's, which may bind the port itself after ADD */
+	__u8 zero[6];
 };
 SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 48);
 

@@ -100,6 +100,26 @@ TEST_CASE("a dual-stack socket is refused for IPv4's sake, one of IPv6 alone isn
     }
 }
 
+TEST_CASE("a container tool may bind what it publishes, after ADD; in Kubernetes nobody may",
+          "[reserve][container tool]")
+{
+    LocalNode node;
+    node.plugin["capabilities"]["portMappings"] = true;
+    const auto mapping = [](int port) {
+        return Json{{{"hostPort", port}, {"containerPort", 80}, {"protocol", "tcp"}}};
+    };
+    Pod container(node, {.name = "web", .kubernetes_namespace = "", .port_mappings = mapping(8080)});
+    Pod in_kubernetes(node, {.name = "other", .kubernetes_namespace = "default", .port_mappings = mapping(8081)});
+    const TcpServer web(container.netns, "web", {"::", 80});
+    require_ok(container.add());
+    require_ok(in_kubernetes.add());
+    const Stay stay(node.cgroup, processes);
+    const sallyport::UniqueFd kept = bound_socket(node.host, {"0.0.0.0", 8080}, SOCK_STREAM);  // podman's conmon does
+    CHECK(name_in(ask_tcp(node.host, {"127.0.0.1", 8080})) == "web");
+    CHECK(name_in(ask_tcp(node.client, {node_v4, 8080})) == "web");
+    CHECK(bind_at(node.host, {{"0.0.0.0", 8081}}) == in_use);
+}
+
 TEST_CASE("reservePorts: false lets anybody bind anything", "[reserve]")
 {
     LocalNode node;
