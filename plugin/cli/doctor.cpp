@@ -28,9 +28,9 @@ constexpr const char* sections =
               list's version and drop-ins; the agent, whether it runs and what
               it says of itself
   chain       which list the runtime uses, whether sallyport is in it, behind
-              the primary plugin or Multus, valid, and asks for annotations; drop-ins;
-              lists that Cilium has moved away (cni.exclusive); who may expose
-              ports; the binary
+              the primary plugin or Multus, valid, and asks for annotations;
+              drop-ins; lists that Cilium has moved away (cni.exclusive); who
+              may expose ports; the binary
   network     outside devices, and XDP programs that come before sallyport; what
               the packet filter (nftables, iptables) does with packets to pods,
               and that its INPUT doesn't guard node ports
