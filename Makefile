@@ -5,7 +5,7 @@
 # A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: all releases setup test fuzz soak demo bench kernels fresh image deb clean
+.PHONY: all releases setup test fuzz soak tidy demo bench kernels fresh image deb clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -20,7 +20,7 @@ test:
 	.ci/setup
 	.ci/test
 
-# What a night is for. Both are part of `make test` in a short form; a seed makes the fuzzer's packets the same again.
+# What a night is for. All three are part of `make test` in a short form; a seed makes the fuzzer's packets the same again.
 fuzz: setup build/build.ninja
 	cmake --build --preset release --target fuzz_tests
 	SALLYPORT_FUZZ_PACKETS=$${SALLYPORT_FUZZ_PACKETS:-1000000} SALLYPORT_FUZZ_SEED=$${SALLYPORT_FUZZ_SEED:-$$(date +%s)} \
@@ -29,6 +29,10 @@ fuzz: setup build/build.ninja
 soak: setup build/build.ninja
 	cmake --build --preset release --target sallyport node_tests
 	SALLYPORT_SOAK=1 build/node_tests "[load]"
+
+tidy:
+	.ci/setup
+	test/lint/tidy.sh all
 
 demo: setup
 	$(MAKE) --no-print-directory all

@@ -14,7 +14,7 @@ namespace sallyport {
 
 namespace {
 
-constexpr const char* description =
+constexpr const char* agent_description =
     R"(stays on the node, keeps everything as it should be, and says how it is
 
 The process of the DaemonSet. Copies this program to where the runtime looks
@@ -24,7 +24,7 @@ before everybody else's, attaches gateway pods that are older than the entry,
 and forgets those that vanished. Follows its configuration when the file
 changes. Traffic doesn't need it.)";
 
-constexpr const char* sections =
+constexpr const char* agent_sections =
     R"(HTTP
   /               the page for people
   /metrics        for Prometheus
@@ -66,7 +66,7 @@ std::string where_to_listen(const std::string& text)
 
 void add_agent_command(CLI::App& app, const Environment&)
 {
-    CLI::App* const command = app.add_subcommand("agent", description)->footer(sections);
+    CLI::App* const command = app.add_subcommand("agent", agent_description)->footer(agent_sections);
     const auto options = std::make_shared<AgentOptions>();
     options->version = version;
     options->commit = commit;

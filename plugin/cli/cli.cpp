@@ -22,7 +22,7 @@ namespace {
 
 constexpr int wrong_arguments = 2;
 
-constexpr const char* description =
+constexpr const char* program_description =
     R"(ports of this node for gateway pods, with eBPF
 
 Called by a container runtime, with CNI_COMMAND set, sallyport is a CNI plugin
@@ -33,7 +33,7 @@ the node in annotations:
 
 Typed by people, it shows what is there, and keeps a node in order.)";
 
-constexpr const char* sections =
+constexpr const char* program_sections =
     R"(EXIT STATUS
   0  done
   1  failed; stderr says why, in a line that begins with "sallyport: "
@@ -129,9 +129,9 @@ void add_version_command(CLI::App& app, const Environment& environment)
 
 int run_tool(const Environment& environment)
 {
-    CLI::App app{description, "sallyport"};
+    CLI::App app{program_description, "sallyport"};
     app.formatter(std::make_shared<Manual>());
-    app.footer(sections);
+    app.footer(program_sections);
     app.set_help_flag("-h,--help", "this manual");
     app.require_subcommand(1);
     app.set_version_flag("--version", version_text(), "as `sallyport version`");

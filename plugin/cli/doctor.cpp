@@ -13,7 +13,7 @@ namespace sallyport {
 
 namespace {
 
-constexpr const char* description =
+constexpr const char* doctor_description =
     R"(checks this node, and says what to do
 
 Looks at everything that sallyport needs on a node and at what is known to get
@@ -21,7 +21,7 @@ in its way, and names for each finding what to do about it. Changes nothing.
 The configuration that it compares with is sallyport's entry in the active
 network, else the file of --config.)";
 
-constexpr const char* sections =
+constexpr const char* doctor_sections =
     R"(CHECKS
   node        kernel, BPF file system, cgroup v2, the lock, forwarding; the
               container runtime, whether it hands annotations on and reads the
@@ -96,7 +96,7 @@ void examine_node(const ViewOptions& view, const DoctorOptions& options, const E
 
 void add_doctor_command(CLI::App& app, const Environment& environment)
 {
-    CLI::App* const command = app.add_subcommand("doctor", description)->footer(sections);
+    CLI::App* const command = app.add_subcommand("doctor", doctor_description)->footer(doctor_sections);
     const auto view = std::make_shared<ViewOptions>();
     const auto options = std::make_shared<DoctorOptions>();
     command->add_option("--config", options->config, "our configuration, where no network has it")

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t limit_on_terminal = 100;
 constexpr std::size_t rows_at_once = 512;  ///< of a list without end, so that it needs no more memory than a short one
 
-constexpr const char* description =
+constexpr const char* flows_description =
     R"(live translations: client, node port, pod
 
 Lists the connections and UDP exchanges that go through node ports and
@@ -27,7 +27,7 @@ remapped ports of this node now. With a limit they are the ones that were last
 seen, the latest first; without, they come in no order, as they are read,
 however many there are.)";
 
-constexpr const char* sections =
+constexpr const char* flows_sections =
     R"(COLUMNS
   CLIENT     the client's own address and port
   NODE PORT  where it sent its packets: a port of the node, or of the pod where
@@ -156,7 +156,7 @@ void print_flows(const FlowOptions& options, const Environment& environment)
 
 void add_flows_command(CLI::App& app, const Environment& environment)
 {
-    CLI::App* const command = app.add_subcommand("flows", description)->footer(sections);
+    CLI::App* const command = app.add_subcommand("flows", flows_description)->footer(flows_sections);
     const auto options = std::make_shared<FlowOptions>();
     command
         ->add_option_function<std::string>(

@@ -28,7 +28,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds rate_interval{500};
 constexpr double default_refresh = 2;
 
-constexpr const char* description =
+constexpr const char* status_description =
     R"(node ports, their pods, who takes new connections and why
 
 Shows this node as its datapath sees it at this moment. The first table has a
@@ -38,7 +38,7 @@ IPv6, where the same is to be said of both.
 
 Takes half a second, as rates are the difference of two looks.)";
 
-constexpr const char* sections =
+constexpr const char* status_sections =
     R"(COLUMNS
   NODE PORT   the port of the node, with its address where it isn't any
   POD         a pod behind it, the youngest first
@@ -197,7 +197,7 @@ void watch_status(const StatusOptions& options, const Environment& environment)
 
 void add_status_command(CLI::App& app, const Environment& environment)
 {
-    CLI::App* const command = app.add_subcommand("status", description)->footer(sections);
+    CLI::App* const command = app.add_subcommand("status", status_description)->footer(status_sections);
     const auto options = std::make_shared<StatusOptions>();
     const CLI::Option* const watch =
         command

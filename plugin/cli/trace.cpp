@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::milliseconds look_interval{100};
 
-constexpr const char* description =
+constexpr const char* trace_description =
     R"(follows events: bind, unbind, handover, hold, drop
 
 Prints the latest events that the node has kept, 1,024 at most, and then each
@@ -28,7 +28,7 @@ new one as it comes, until Ctrl-C. Where there is no state yet, it waits for
 some; where the last gateway pod goes and another comes later, it goes on with
 that one's events.)";
 
-constexpr const char* sections =
+constexpr const char* trace_sections =
     R"(EVENTS
     12:03:04.123  handover  80/tcp    apisix/apisix-1 -> apisix/apisix-2
 
@@ -176,7 +176,7 @@ void trace(const TraceOptions& options, const Environment& environment)
 
 void add_trace_command(CLI::App& app, const Environment& environment)
 {
-    CLI::App* const command = app.add_subcommand("trace", description)->footer(sections);
+    CLI::App* const command = app.add_subcommand("trace", trace_description)->footer(trace_sections);
     const auto options = std::make_shared<TraceOptions>();
     command->add_option("--since", options->since, "begin after the event of that number, as JSON names it")
         ->check(whole_number)

@@ -11,6 +11,6 @@ while read -r file; do
     head -n 4 "$file" | grep -qF "SPDX-License-Identifier: $licence" || { echo "$file: no licence $licence"; status=1; }
     lines=$(wc -l <"$file")
     [ "$lines" -le 360 ] || { echo "$file: $lines lines, at most 360"; status=1; }
-done < <(find CMakeLists.txt Makefile bpf include plugin test .ci -name CMakeLists.txt -o -name Makefile -o -path '.ci/*' -o \
+done < <(find CMakeLists.txt Makefile bpf conf include plugin test .ci -name CMakeLists.txt -o -name '*.cmake' -o -name Makefile -o -path '.ci/*' -o \
     -name '*.[ch]' -o -name '*.[ch]pp' -o -name '*.sh')
 exit $status
