@@ -8,6 +8,16 @@
 #include "deliver.h"
 #include "hold.h"
 
+/* sys/socket.h and errno.h aren't for BPF. */
+#define AF_INET 2
+#define ENODEV 19
+
+/* A pod that is alone at its node port has nobody who could take its clients. */
+static __always_inline bool is_alone(const struct node_port *port)
+{
+	return port && port->count == 1;
+}
+
 /* A first packet on a known tuple: a retransmission stays where it was; a new connection chooses anew. */
 static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, const struct flow *flow)
 {
@@ -25,8 +35,12 @@ static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, cons
 	state = connection_state(skb, pkt, walk->key.client_port, &walk->place);
 	if (is_connected(state))
 		return true; /* the pod answers as TCP wants */
-	/* The pod knows nothing of it. It may have answered with a SYN cookie, and wait without a socket. */
-	return !(flow->state & FLOW_ESTABLISHED) && state == TCP_STATE_LISTEN;
+	if (flow->state & FLOW_ESTABLISHED)
+		return false; /* the pod knows nothing of it any more */
+	/* It may have answered with a SYN cookie, and wait without a socket; or have sockets that we don't see. */
+	if (flow->state & FLOW_SYN_ACKED)
+		return state == TCP_STATE_LISTEN || (flow->state & FLOW_UNSEEN);
+	return is_alone(bpf_map_lookup_elem(&node_ports, &walk->node_port)); /* else another may answer */
 }
 
 /* Makes the entry of a new connection. False where its tuple can't be told from another's. */
@@ -47,45 +61,114 @@ static __always_inline __u64 client_number(const struct packet *pkt)
 	return pkt->source.halves[0] ^ mix(pkt->source.halves[1] ^ mix(pkt->source_port));
 }
 
-/* A packet to a node port that belongs to no living flow: makes one where it may. `known`: see is_clash(). */
-__noinline int admit(struct __sk_buff *skb, int known)
+/* select_backend() for the walk's packet and node port; walk->selection says how. */
+static __always_inline __u64 select_among(struct __sk_buff *skb, struct walk *walk, const struct node_port *port)
+{
+	const struct packet *pkt = &walk->packet;
+
+	return select_backend(skb, port, pkt->v6, walk->node_port.protocol, client_number(pkt), FROM_PACKET,
+			      &walk->selection);
+}
+
+/*
+ * A pod that is alone is looked at only until its socket was seen, and again once it refused: there is nothing to
+ * choose, and it answers for itself.
+ */
+static __always_inline __u64 select_only(struct __sk_buff *skb, struct walk *walk, const struct node_port *port)
+{
+	const struct node_port_backend *only = &port->backends[0];
+	const struct packet *pkt = &walk->packet;
+	struct backend *backend = find_backend_of(only->pod, &only->address, only->port, pkt->protocol);
+
+	if (!backend)
+		return MAX_BACKENDS;
+	if (!backend->listening_since || backend->refused_at)
+		look(skb, only, pkt->v6, pkt->protocol, backend);
+	walk->selection.trial = false;
+	walk->selection.rank = STANDING(seen_since(backend) && !is_doubted(backend) ? SERVES : UNKNOWN);
+	return 0;
+}
+
+/* Did the pod vanish, and DEL never came? The host's end of its device went with its namespace. */
+static __always_inline bool is_gone(struct __sk_buff *skb, struct walk *walk, const struct node_port_backend *place)
+{
+	struct bpf_fib_lookup *question = &walk->question;
+
+	if (!place->host_device)
+		return false; /* it has no such end */
+	__builtin_memset(question, 0, sizeof(*question));
+	question->family = AF_INET;
+	question->ifindex = place->host_device;
+	return bpf_fib_lookup(skb, question, sizeof(*question), 0) == -ENODEV;
+}
+
+/*
+ * The place of the pod that takes a packet without a living flow, or MAX_BACKENDS. Not called from where the flow is
+ * made: their frames together would be more than a program may have.
+ */
+__noinline int choose_pod(struct __sk_buff *skb)
+{
+	struct walk *walk = this_walk();
+	struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
+	__u64 chosen;
+
+	if (!walk || !port)
+		return MAX_BACKENDS;
+	if (!opens(&walk->packet))
+		return find_connection(skb, port, &walk->packet, shown_port(walk));
+	chosen = is_alone(port) ? select_only(skb, walk, port) : select_among(skb, walk, port);
+	if (chosen < MAX_BACKENDS && walk->selection.rank < STANDING(SERVES_AND_ENDS) &&
+	    is_gone(skb, walk, &port->backends[chosen]))
+		return MAX_BACKENDS;
+	return chosen;
+}
+
+/*
+ * A packet to a node port that belongs to no living flow: makes one to the pod that was chosen. `known`: see
+ * is_clash().
+ */
+__noinline int admit(struct __sk_buff *skb, int known, int chosen)
 {
 	struct walk *walk = this_walk();
 	const struct packet *pkt = walk ? &walk->packet : NULL;
 	struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
+	struct backend *backend;
 	be16 client_port;
-	__u64 chosen;
 
 	if (!pkt || !port)
 		return TCX_NEXT;
-	client_port = opens(pkt) ? pkt->source_port : shown_port(walk);
-	chosen = opens(pkt) ? select_backend(skb, port, pkt->v6, pkt->protocol, client_number(pkt), true) :
-			      find_connection(skb, port, pkt, client_port);
-	if (chosen >= MAX_BACKENDS) {
+	if ((__u32)chosen >= MAX_BACKENDS) {
 		if (!opens(pkt) || !is_held(port, &walk->tuple))
 			return TCX_NEXT; /* nobody there: the host refuses it, as it does any closed port */
 		count_held(&walk->node_port);
 		return TCX_DROP;
 	}
-	walk->place = port->backends[chosen];
-	if (!find_backend_of(walk->place.pod, &walk->place.address, walk->place.port, pkt->protocol))
+	walk->place = port->backends[(__u32)chosen];
+	backend = find_backend_of(walk->place.pod, &walk->place.address, walk->place.port, pkt->protocol);
+	if (!backend)
 		return TCX_NEXT; /* the command was just writing the place */
 
+	client_port = opens(pkt) ? pkt->source_port : shown_port(walk);
 	make_key(&walk->key, pkt->protocol, &walk->place.address, walk->place.port, &pkt->source, client_port);
 	fill_flow(&walk->flow, pkt, walk->place.pod);
 	if (!same_address(&walk->node_port.address, &pkt->destination))
 		walk->flow.state |= FLOW_VIA_ANY;
-	if (walk->place.host_device && link_header_length) { /* the pod's device wants a link-layer header */
+	if (walk->place.fast && link_header_length) { /* the pod's device wants a link-layer header */
 		walk->flow.host_device = walk->place.host_device;
 		walk->flow.device = skb->ifindex;
 	}
 	if (!opens(pkt)) {
 		reopen_flow(walk);
 	} else {
+		if (!backend->listening_since)
+			walk->flow.state |= FLOW_UNSEEN;
+		if (was_held(port, &walk->tuple))
+			walk->flow.state |= FLOW_WAITED;
 		if (!open_flow(skb, walk, known))
 			return drop(DROP_CLASH);
-		release(port, &walk->tuple);
-		count_connection(&walk->node_port, port, walk->place.pod);
+		if (!is_alone(port))
+			note_question(backend, pkt->protocol);
+		count_connection(&walk->node_port, port, walk->place.pod, walk->selection.trial);
 	}
 	count_packet(&walk->node_port, skb, pkt, FROM_CLIENT);
 	return to_pod(skb, pkt, &walk->key, walk->flow.host_device);

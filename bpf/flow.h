@@ -150,6 +150,12 @@ static __always_inline void track(const struct flow_key *key, struct flow *flow,
 		promote(key, flow);
 }
 
+/* Has the pod never answered it? Of a datagram's flow, the first answer is what establishes it. */
+static __always_inline bool is_unanswered(const struct flow *flow)
+{
+	return !(flow->state & (FLOW_SYN_ACKED | FLOW_ESTABLISHED));
+}
+
 static __always_inline void fill_flow(struct flow *flow, const struct packet *pkt, __u64 pod)
 {
 	__builtin_memset(flow, 0, sizeof(*flow));

@@ -1,8 +1,10 @@
 /* Copyright The Sallyport Authors */
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A new connection that finds no listener is left unanswered for a while: its client sends the first packet again, and
- * finds the listener that came meanwhile. The clock is the connection's own, so that nobody waits longer than said.
+ * A new connection that finds no pod which serves is left unanswered for a while: its client sends the first packet
+ * again, and finds the pod that serves meanwhile. The clock is the connection's own, so that nobody waits longer than
+ * said. Where there is no pod, the packet is dropped; where there is one, it gets the packet, and its refusal is
+ * dropped (refuse.h).
  */
 #ifndef SALLYPORT_HOLD_H
 #define SALLYPORT_HOLD_H
@@ -42,11 +44,10 @@ static __always_inline bool is_held(const struct node_port *port, const struct f
 	return false;
 }
 
-/* Its wait is over: a pod took it. */
-static __always_inline void release(const struct node_port *port, const struct flow_key *tuple)
+/* Has the connection waited already? */
+static __always_inline bool was_held(const struct node_port *port, const struct flow_key *tuple)
 {
-	if (port->backends[0].hold_ms)
-		bpf_map_delete_elem(&held, tuple);
+	return port->backends[0].hold_ms && bpf_map_lookup_elem(&held, tuple);
 }
 
 #endif

@@ -144,16 +144,21 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	return rewrite_address(skb, outer, DESTINATION, &walk->key.backend) ? TCX_NEXT : drop(DROP_REWRITE_FAILED);
 }
 
-/* The pod says that nothing takes datagrams there any more. */
-static __always_inline bool ends_flow(struct __sk_buff *skb, const struct packet *outer, const struct packet *inner)
+/* Does the pod itself say that nothing takes what it got? A router's word is of the way, not of the pod. */
+static __always_inline bool is_refusal(struct __sk_buff *skb, const struct packet *outer, const struct packet *inner,
+				       const struct flow *flow)
 {
 	struct icmp_header icmp;
 
-	if (inner->protocol != IPPROTO_UDP || !same_address(&outer->source, &inner->destination) ||
+	if (!same_address(&outer->source, &inner->destination) ||
 	    bpf_skb_load_bytes(skb, outer->l4, &icmp, sizeof(icmp)))
 		return false;
-	return outer->v6 ? icmp.type == ICMPV6_DEST_UNREACH && icmp.code == ICMPV6_PORT_UNREACH :
-			   icmp.type == ICMP_DEST_UNREACH && icmp.code == ICMP_PORT_UNREACH;
+	if (icmp.type != (outer->v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH))
+		return false;
+	if (icmp.code == (outer->v6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH))
+		return inner->protocol == IPPROTO_UDP || is_unanswered(flow);
+	/* A firewall in the pod has other words for it; "fragmentation needed" is none. */
+	return is_unanswered(flow) && (outer->v6 || icmp.code != ICMP_FRAG_NEEDED);
 }
 
 /* From the pod, or a router before it, about what we sent there: a request, carried as the pod saw it. */
@@ -174,9 +179,16 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	flow = find_flow(&walk->key);
 	if (!backend || !flow || flow->pod != backend->pod || !is_at(flow, outer->scope))
 		return TCX_NEXT;
-	if (ends_flow(skb, outer, inner))
-		flow->state |= FLOW_RESET;
 	walk->flow = *flow;
+	if (is_refusal(skb, outer, inner, flow)) {
+		flow->state |= FLOW_RESET;
+		note_refusal(backend);
+		if (!(flow->state & FLOW_DIRECT)) {
+			node_port_of_flow(walk);
+			if (is_put_off(skb))
+				return TCX_DROP;
+		}
+	}
 
 	if (!rewrite_embedded_address(skb, outer, inner, DESTINATION, &inner->destination, &walk->flow.node_address) ||
 	    !rewrite_embedded_port(skb, outer, inner, DESTINATION, inner->destination_port, walk->flow.node_port) ||

@@ -1,8 +1,8 @@
 /* Copyright The Sallyport Authors */
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Asking the kernel's own socket tables who is ready. No probe, no agent, no delay: a pod is ready from the moment that
- * its gateway calls listen() until it closes the listener or dies. `context` is a packet's or a socket hook's.
+ * Asking the kernel's own socket tables who listens. No probe, no agent, no delay: a socket is seen from the moment
+ * that its gateway calls listen() until it closes it or dies. `context` is a packet's or a socket hook's.
  */
 #ifndef SALLYPORT_LISTEN_H
 #define SALLYPORT_LISTEN_H
@@ -54,27 +54,37 @@ static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *tuple, __u64 v6
 	return sizeof(tuple->ipv4);
 }
 
+enum sight {
+	NO_LISTENER,
+	LISTENER,
+	OBSCURED, /* a socket that tells nothing: it is bound to a device */
+};
+
 /*
- * Does a socket of the namespace take connections or datagrams from anyone there? Asked from source 0:0, which no
- * connection has: a connected or TIME_WAIT socket of the client's own tuple would hide the listener. `netns` is an id
- * as the context's namespace knows it, or BPF_F_CURRENT_NETNS.
+ * Does a socket of the pod's namespace take connections or datagrams from anyone there? Asked from source 0:0, which no
+ * connection has: a connected or TIME_WAIT socket of the client's own tuple would hide the listener.
+ *
+ * The kernel holds the device that a socket is bound to against the one that we run on, by number alone, though they
+ * are of different namespaces. So it is found on one of the node's devices, by chance, and missed on others, at system
+ * calls and by the agent. It counts as one that we don't see, and the pod's answers tell.
  */
-static __always_inline bool listens(void *context, __u64 v6, __u8 protocol, const union address *address, be16 port,
-				    __u32 netns)
+static __always_inline enum sight sight_of(void *context, __u64 v6, __u8 protocol,
+					   const struct node_port_backend *place)
 {
 	const union address nobody = {};
 	struct bpf_sock_tuple tuple __attribute__((aligned(8)));
-	__u32 size = socket_tuple(&tuple, v6, &nobody, 0, address, port);
-	__u64 where = (__s64)(__s32)netns;
+	__u32 size = socket_tuple(&tuple, v6, &nobody, 0, &place->address, place->listener);
+	__u64 where = (__s64)(__s32)place->netns;
 	struct bpf_sock *socket = protocol == IPPROTO_TCP ? bpf_sk_lookup_tcp(context, &tuple, size, where, 0) :
 							    bpf_sk_lookup_udp(context, &tuple, size, where, 0);
-	bool listening;
+	enum sight sight = NO_LISTENER;
 
 	if (!socket)
-		return false;
-	listening = protocol == IPPROTO_UDP || socket->state == TCP_STATE_LISTEN;
+		return NO_LISTENER;
+	if (protocol == IPPROTO_UDP || socket->state == TCP_STATE_LISTEN)
+		sight = socket->bound_dev_if ? OBSCURED : LISTENER;
 	bpf_sk_release(socket);
-	return listening;
+	return sight;
 }
 
 /* Whose that endpoint is; NULL where it is no pod's that we know of. */
@@ -96,36 +106,6 @@ static __always_inline struct backend *find_backend_of(__u64 pod, const union ad
 	struct backend *backend = find_backend(address, port, protocol);
 
 	return backend && backend->pod == pod ? backend : NULL;
-}
-
-enum answer { SILENT, LISTENS, LISTENS_AND_SETTLED };
-
-/* Does the pod at this place listen, and has it for `settle` ns? Noted in `backends`, for whoever asks next. */
-static __always_inline enum answer ask_backend(void *context, const struct node_port_backend *place, __u64 v6,
-					       __u8 protocol, __u64 settle)
-{
-	bool listening = listens(context, v6, protocol, &place->address, place->listener, place->netns);
-	struct backend *backend = find_backend_of(place->pod, &place->address, place->port, protocol);
-
-	if (!backend)
-		return SILENT; /* the command is just taking it away */
-	if (!listening) {
-		backend->listening_since = 0;
-		return SILENT;
-	}
-	if (!backend->listening_since)
-		backend->listening_since = now();
-	return passed_since(backend->listening_since) >= settle ? LISTENS_AND_SETTLED : LISTENS;
-}
-
-/* The same by what whoever asked last has seen. */
-static __always_inline enum answer recall_backend(const struct node_port_backend *place, __u8 protocol, __u64 settle)
-{
-	struct backend *backend = find_backend_of(place->pod, &place->address, place->port, protocol);
-
-	if (!backend || !backend->listening_since)
-		return SILENT;
-	return passed_since(backend->listening_since) >= settle ? LISTENS_AND_SETTLED : LISTENS;
 }
 
 #endif

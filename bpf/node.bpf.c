@@ -25,37 +25,50 @@ SEC("tcx/ingress")
 int pod_uplink(struct __sk_buff *skb)
 {
 	struct walk *walk = this_walk();
+	struct backend *backend;
 	struct flow *flow;
 
 	if (!walk || !parse_packet(skb, &walk->packet, AT_NODE) || is_fragment(&walk->packet) ||
 	    is_error(&walk->packet))
 		return TCX_NEXT;
-	flow = find_flow_of_reply(walk);
+	flow = find_flow_of_reply(walk, &backend);
 	return flow && flow->device ? bpf_redirect_neigh(flow->device, NULL, 0, 0) : TCX_NEXT;
 }
 
 /*
  * The last two are never attached: the command runs them (BPF_PROG_TEST_RUN).
  *
- * ask_listener asks just what the datapath would ask, and notes it as that would. The question comes as packet data;
- * the answer is the return value, 1 for "listens".
+ * ask_listener looks just where the datapath would look, and notes it as that would. The question comes as packet data;
+ * the answer is the return value, enum listener_answer.
  */
 SEC("tc")
 int ask_listener(struct __sk_buff *skb)
 {
 	struct listener_question question;
 	struct node_port_backend place = {};
+	struct backend *backend;
+	struct said said;
+	__u64 stands;
 	bool v6;
 
 	if (bpf_skb_load_bytes(skb, 0, &question, sizeof(question)))
 		return 0;
 	v6 = !is_v4_mapped(&question.backend.address);
 	place.address = question.backend.address;
-	place.pod = question.pod;
 	place.netns = question.netns;
-	place.port = question.backend.port;
 	place.listener = question.listener;
-	return ask_backend(skb, &place, v6, question.backend.protocol, 0) != SILENT;
+	backend = find_backend_of(question.pod, &question.backend.address, question.backend.port,
+				  question.backend.protocol);
+	if (!backend)
+		return 0;
+	look(skb, &place, v6, question.backend.protocol, backend);
+	said = ask_kubernetes(question.pod);
+	stands = stand(backend, &said, 0);
+	return (backend->listening_since ? LISTENS : 0) |
+	       (stands >= STANDING(SERVES_UNREADY) || (stands >= STANDING(UNKNOWN) && said.ready && !said.ending &&
+						       stands < STANDING(SERVES_AND_ENDS)) ?
+			TAKES_TRAFFIC :
+			0);
 }
 
 /* Writes an event of the command's own. */

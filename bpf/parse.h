@@ -52,6 +52,7 @@ const volatile __u32 link_header_length = ETH_HLEN;
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
 #define ICMP_PORT_UNREACH 3
+#define ICMP_FRAG_NEEDED 4
 
 struct icmp_header {
 	__u8 type;

@@ -107,19 +107,16 @@ static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct en
 {
 	__u64 client = bpf_get_socket_cookie(ctx);
 	bool v6 = !is_v4_mapped(&asked->address);
+	struct selection selection = {};
 	bool in_host = is_in_host(ctx);
 	struct node_port *port;
 	struct endpoint key;
-	__u64 chosen;
 
 	port = find_asked(asked, in_host, &key);
 	if (!port || is_bound_to_loopback(ctx))
 		return MAX_BACKENDS;
-	chosen = in_host ? select_backend(ctx, port, v6, asked->protocol, client, true) :
-			   select_backend(ctx, port, v6, asked->protocol, client, false);
-	if (chosen >= MAX_BACKENDS && !in_host && port->count)
-		return 0; /* nobody was seen yet: if the youngest doesn't listen, it refuses as the host would */
-	return chosen;
+	return in_host ? select_backend(ctx, port, v6, asked->protocol, client, FROM_HOST, &selection) :
+			 select_backend(ctx, port, v6, asked->protocol, client, FROM_ELSEWHERE, &selection);
 }
 
 /* Not inlined, and so verified on their own. Two, as a hook of IPv4 may not look at what those of IPv6 have. */
@@ -138,7 +135,7 @@ __noinline int select_at_v6_hook(struct bpf_sock_addr *ctx)
 }
 
 /*
- * Chooses a pod for what the socket asks for. False where it asks for something else; and where nobody listens: then
+ * Chooses a pod for what the socket asks for. False where it asks for something else, or where there is no pod: then
  * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again".
  */
 static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, const struct endpoint *asked,
@@ -164,7 +161,7 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 	/* The place was read while the command may have been writing it. */
 	if (!find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, asked->protocol))
 		return false;
-	count_connection(&key, port, given->pod);
+	count_connection(&key, port, given->pod, false);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #include "admit.h"
 #include "direct.h"
 #include "node_port.h"
+#include "refuse.h"
 
 /* What from_client() doesn't decide at once: first packets, and those without a flow. `known`: walk->key is a flow's.
  */
@@ -34,7 +35,7 @@ __noinline int from_new_client(struct __sk_buff *skb, int known)
 	if (flow)
 		delete_flow(&walk->key); /* left behind, it could be found before the new one, and take its packets */
 	/* Where that was shown under another port, the socket at the client's own is somebody else's. */
-	return admit(skb, flow && walk->key.client_port == pkt->source_port);
+	return admit(skb, flow && walk->key.client_port == pkt->source_port, choose_pod(skb));
 }
 
 static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
@@ -58,45 +59,63 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 	return forward(skb, walk, &walk->key, flow);
 }
 
-/* The flow of a reply, at walk->key. NULL for a direct connection to the pod, or one that is translated elsewhere. */
-static __always_inline struct flow *find_flow_of_reply(struct walk *walk)
+/*
+ * The flow of a reply, at walk->key, and its backend. NULL for a direct connection to the pod, or one that is
+ * translated elsewhere.
+ */
+static __always_inline struct flow *find_flow_of_reply(struct walk *walk, struct backend **backend)
 {
 	const struct packet *pkt = &walk->packet;
-	struct backend *backend;
 	struct flow *flow;
 
 	if (!(uses_of(pkt->protocol, pkt->source_port) & PORT_OF_BACKEND))
 		return NULL;
-	backend = find_backend(&pkt->source, pkt->source_port, pkt->protocol);
-	if (!backend)
+	*backend = find_backend(&pkt->source, pkt->source_port, pkt->protocol);
+	if (!*backend)
 		return NULL; /* not from an exposed port of a pod */
 	reply_key(&walk->key, pkt);
 	flow = find_flow(&walk->key);
-	return flow && flow->pod == backend->pod && is_at(flow, pkt->scope) ? flow : NULL;
+	return flow && flow->pod == (*backend)->pod && is_at(flow, pkt->scope) ? flow : NULL;
+}
+
+/* What a reply to a first packet says of its pod. False where it is a refusal that the client needn't see. */
+static __always_inline bool take_answer(struct __sk_buff *skb, struct walk *walk, struct backend *backend)
+{
+	const struct packet *pkt = &walk->packet;
+
+	/* RFC 9293, 3.10.7.1: a SYN's refusal acknowledges it; that of a stray segment doesn't. */
+	if (pkt->protocol == IPPROTO_TCP && pkt->rst && pkt->ack) {
+		note_refusal(backend);
+		return !is_put_off(skb);
+	}
+	if (pkt->protocol == IPPROTO_UDP || (pkt->syn && pkt->ack)) {
+		note_answer(backend, walk->flow.state & FLOW_UNSEEN);
+		if (walk->flow.state & FLOW_WAITED)
+			end_wait(walk);
+	}
+	return true;
 }
 
 static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 {
 	struct packet *pkt = &walk->packet;
 	struct flow *flow = &walk->flow;
+	struct backend *backend;
 	struct flow *found;
 
 	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
-	found = find_flow_of_reply(walk);
+	found = find_flow_of_reply(walk, &backend);
 	if (!found)
 		return TCX_NEXT;
 
 	*flow = *found;
 	track(&walk->key, found, pkt, FROM_POD);
 	if (!(flow->state & FLOW_DIRECT)) {
-		walk->node_port.address = flow->node_address;
-		if (flow->state & FLOW_VIA_ANY)
-			walk->node_port.address = any_of_family(pkt->v6);
-		walk->node_port.port = flow->node_port;
-		walk->node_port.protocol = pkt->protocol;
-		walk->node_port.scope = pkt->scope;
+		node_port_of_flow(walk);
+		if (is_unanswered(flow) && !take_answer(skb, walk, backend))
+			return TCX_DROP;
 		count_packet(&walk->node_port, skb, pkt, FROM_POD);
 	}
 	remember_fragment(pkt);

@@ -5,6 +5,7 @@
 #define SALLYPORT_WALK_H
 
 #include "parse.h"
+#include "select.h"
 
 /*
  * Where the running program keeps what it parsed. A program isn't interrupted by another on its CPU (bottom halves are
@@ -21,6 +22,8 @@ struct walk {
 	struct flow_key tuple;          /* the request as it is sent: the key into clashes and held */
 	struct flow flow;               /* the entry that is being made */
 	struct node_port_backend place; /* of the pod that takes it */
+	struct selection selection;     /* how that was chosen */
+	struct bpf_fib_lookup question; /* is that pod's device still there? */
 };
 
 struct {

@@ -238,6 +238,7 @@ Wishes parse_wishes(const std::map<std::string, std::string>& annotations,
                     const std::vector<PortMapping>& port_mappings)
 {
     Wishes wishes;
+    wishes.sharing.settle = default_settle;
     for (const auto& [key, value] : annotations)
         if (key.starts_with(key_prefix))
             read(key, value, wishes);

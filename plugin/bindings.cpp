@@ -229,6 +229,7 @@ bool Bindings::remove(const AttachmentId& id, Departure how)
         });
     for (__u32 i = 0; i < record->exposures; i++)
         failures.attempt([&] { tables_.pod_exposures.erase(exposure_key(record->id, i)); });
+    failures.attempt([&] { tables_.words.erase(record->id); });
     if (failures.empty())
         failures.attempt([&] { tables_.pods.erase(*to_wire(id)); });
     if (how == Departure::gone)
@@ -308,6 +309,9 @@ std::map<std::uint64_t, abi::pod> Bindings::drop_ownerless()
     for (const auto& [key, backend] : tables_.backends.all())
         if (!whole.contains(backend.pod))
             tables_.backends.erase(key);
+    for (const auto& [generation, word] : tables_.words.all())
+        if (!whole.contains(generation))
+            tables_.words.erase(generation);
     std::vector<NodePort> over;
     for (const auto& [key, entry] : tables_.node_ports.all())
         if (release(node_port_from_wire(key), Departure::undone,

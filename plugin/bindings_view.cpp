@@ -14,7 +14,7 @@ namespace sallyport {
 namespace {
 
 NodePortBackend backend_at(const abi::node_port_backend& place, const NodePort& node_port,
-                           const Table<abi::endpoint, abi::backend>& backends)
+                           const Table<abi::endpoint, abi::backend>& backends, Instant now)
 {
     abi::endpoint endpoint{};
     endpoint.address = place.address;
@@ -22,10 +22,9 @@ NodePortBackend backend_at(const abi::node_port_backend& place, const NodePort& 
     endpoint.protocol = static_cast<__u8>(node_port.protocol);
     const Backend backend = backend_from_wire(endpoint);
     endpoint.port = place.listener;
-    NodePortBackend found{place.pod, backend, backend_from_wire(endpoint).port, std::nullopt};
-    if (const auto entry = backends.find(to_wire(backend));
-        entry && entry->pod == place.pod && entry->listening_since != 0)
-        found.listening_since = instant_from(entry->listening_since);
+    NodePortBackend found{place.pod, backend, backend_from_wire(endpoint).port};
+    if (const auto entry = backends.find(to_wire(backend)); entry && entry->pod == place.pod)
+        found.seen = seen_from(*entry, now);
     return found;
 }
 
@@ -55,7 +54,7 @@ std::vector<NodePortEntry> Bindings::node_ports() const
     for (const auto& [key, value] : tables_.node_ports.all()) {
         NodePortEntry entry{node_port_from_wire(key), sharing_of(value.backends[0]), {}, std::nullopt};
         for (const abi::node_port_backend& place : places(value))
-            entry.backends.push_back(backend_at(place, entry.node_port, tables_.backends));
+            entry.backends.push_back(backend_at(place, entry.node_port, tables_.backends, now_()));
         if (entry.backends.empty())
             entry.vacant_until = instant_from(value.vacant_until);
         entries.push_back(std::move(entry));

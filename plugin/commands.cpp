@@ -60,6 +60,21 @@ std::optional<Device> find_uplink(const Config& config, const Attachment& pod, c
     return uplink;
 }
 
+/// Ifindex of the host's end of the pod's device; 0 where it has none, or that can't be told. Without it, a pod that
+/// vanished without DEL is found out by the next ADD: no reason to refuse this one.
+int find_host_device(const Attachment& pod, const Netns& netns, const NodeNetwork& network)
+{
+    try {
+        Device of_pod;
+        in_netns(netns, [&] { of_pod = read_device(pod.id.ifname); });
+        const Device* end = other_end(of_pod, netns_id_of(netns.fd.get()), network.devices);
+        return end == nullptr ? 0 : end->ifindex;
+    } catch (const Error& error) {
+        log_debug("pod " + pod.pod() + ": " + error.what());
+        return 0;
+    }
+}
+
 void refuse_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners)
 {
     const HostListener* cut_off = find_cut_off(wanted, listeners);
@@ -180,6 +195,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     const auto devices = at_node ? choose_devices(config, network) : std::vector<Device>{};
     const Netns netns = open_netns(pod.netns);
     const auto uplink = find_uplink(config, pod, netns, network, devices);
+    const int host_device = find_host_device(pod, netns, network);
 
     const FileLock lock =
         FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
@@ -200,8 +216,8 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
             datapath.attach_pod(netns, pod.id);
         if (uplink)
             datapath.attach_uplink(*uplink, pod.id);
-        datapath.bindings().bind(
-            {pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted, uplink ? uplink->ifindex : 0});
+        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted, host_device,
+                                  uplink.has_value()});
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error& error) {
         if (error.code() == Code::port_taken)

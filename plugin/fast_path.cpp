@@ -16,6 +16,16 @@ const std::string way_out = "; set `fastPath` to false in this node's conflist";
 
 }  // namespace
 
+const Device* other_end(const Device& of_pod, std::uint32_t netns_id, const std::vector<Device>& of_node)
+{
+    // Each names the other: a VLAN or macvlan in the pod names its parent, which knows nothing of it.
+    const auto end = std::find_if(of_node.begin(), of_node.end(), [&](const Device& device) {
+        return of_pod.link_netns && device.ifindex == of_pod.link && device.link == of_pod.ifindex &&
+               device.link_netns == netns_id;
+    });
+    return end == of_node.end() ? nullptr : &*end;
+}
+
 Device find_host_end(const Device& of_pod, std::uint32_t netns_id, const std::vector<Device>& of_node)
 {
     const std::string pods_own = "the pod's device " + of_pod.name;
@@ -23,12 +33,8 @@ Device find_host_end(const Device& of_pod, std::uint32_t netns_id, const std::ve
         throw Error(Code::node_lacks, "fastPath needs frames with an Ethernet header, and those of " + pods_own +
                                           " have none (`ip link show` in the pod's namespace tells its kind)" +
                                           way_out);
-    // Each names the other: a VLAN or macvlan in the pod names its parent, which knows nothing of it.
-    const auto end = std::find_if(of_node.begin(), of_node.end(), [&](const Device& device) {
-        return of_pod.link_netns && device.ifindex == of_pod.link && device.link == of_pod.ifindex &&
-               device.link_netns == netns_id;
-    });
-    if (end == of_node.end())
+    const Device* end = other_end(of_pod, netns_id, of_node);
+    if (end == nullptr)
         throw Error(Code::node_lacks, "fastPath needs a veth or netkit pair, and " + pods_own +
                                           " has no other end among the node's own devices (`ip -d link show` in the "
                                           "pod's namespace tells its kind)" +

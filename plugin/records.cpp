@@ -99,6 +99,7 @@ abi::pod owner_record(const Binding& binding, std::uint64_t generation)
     record.settle_ms = static_cast<__u32>(binding.sharing.settle.count());
     record.hold_ms = static_cast<__u32>(binding.sharing.hold.count());
     record.host_device = static_cast<__u32>(binding.host_device);
+    record.fast = binding.fast ? 1 : 0;
     store_text(record.netns_path, binding.pod.netns, "the namespace's path");
     store_text(record.network, binding.pod.network, "the network's name");
     store_text(record.pod_namespace, binding.pod.pod_namespace, "the pod's namespace");
@@ -146,12 +147,51 @@ abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& po
     place.pod = pod.id;
     place.netns = exposure.node_port.scope == Scope::pod ? own_netns : pod.netns;
     place.host_device = exposure.node_port.scope == Scope::pod ? 0 : pod.host_device;
+    place.fast = exposure.node_port.scope == Scope::pod ? 0 : static_cast<__u8>(pod.fast);
     place.port = to_wire(exposure.backend).port;
     place.listener = listener_of(exposure, listeners);
     place.settle_ms = static_cast<__u16>(pod.settle_ms);
     place.hold_ms = static_cast<__u16>(pod.hold_ms);
     place.share = static_cast<__u8>(pod.share);
     return place;
+}
+
+Seen seen_from(const abi::backend& backend, Instant now)
+{
+    const auto moment = [](__u64 ns) { return ns == 0 ? std::nullopt : std::optional(instant_from(ns)); };
+    Seen seen{moment(backend.listening_since), moment(backend.answering_since), moment(backend.answered_at),
+              moment(backend.refused_at), std::nullopt};
+    if (backend.unanswered >= SILENT_ASKS && monotonic_ns(now) > backend.unanswered_since + SILENT_AFTER)
+        seen.silent_since = moment(backend.unanswered_since);
+    return seen;
+}
+
+abi::pod_word word_record(const Word& word, Instant now)
+{
+    abi::pod_word record{};
+    record.told_at = monotonic_ns(now);
+    record.since = word.since ? monotonic_ns(*word.since) : 0;
+    record.readiness = word.readiness == Readiness::ready       ? abi::READY
+                       : word.readiness == Readiness::not_ready ? abi::NOT_READY
+                                                                : abi::READY_UNKNOWN;
+    record.ending = word.ending ? 1 : 0;
+    word.reason.copy(record.reason, sizeof record.reason - 1);
+    return record;
+}
+
+std::optional<Word> word_from(const abi::pod_word& record, Instant now)
+{
+    if (monotonic_ns(now) > record.told_at + WORD_LASTS)
+        return std::nullopt;
+    Word word;
+    word.readiness = record.readiness == abi::READY       ? Readiness::ready
+                     : record.readiness == abi::NOT_READY ? Readiness::not_ready
+                                                          : Readiness::unknown;
+    word.ending = record.ending != 0;
+    if (record.since != 0)
+        word.since = instant_from(record.since);
+    word.reason = record.reason;
+    return word;
 }
 
 abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposure& exposure)

@@ -18,21 +18,17 @@ struct Look
     const Datapath& datapath;
     const FlowCount& flows;
     const TrafficSample& sample;
-    std::map<std::uint64_t, BoundPod> pods;                       ///< by generation
-    std::map<std::pair<std::uint64_t, Backend>, bool> answers{};  ///< of the kernel, who listens
+    std::map<std::uint64_t, BoundPod> pods;                    ///< by generation
+    std::map<std::uint64_t, Word> words;                       ///< the same
+    std::map<std::pair<std::uint64_t, Backend>, Seen> seen{};  ///< of their backends
 
     /// Asks the kernel once: many node ports may lead to one listener.
-    bool listens(const NodePortBackend& backend, const BoundPod& pod)
+    const Seen& look(const NodePortBackend& backend, const BoundPod& pod)
     {
-        const auto [answer, is_new] = answers.try_emplace({backend.generation, backend.backend}, false);
+        const auto [found, is_new] = seen.try_emplace({backend.generation, backend.backend});
         if (is_new)
-            answer->second = datapath.listens(backend, pod.netns_id);
-        return answer->second;
-    }
-
-    milliseconds since(Instant then) const
-    {
-        return std::chrono::duration_cast<milliseconds>(std::max(sample.at - then, Instant::duration(0)));
+            found->second = datapath.look(backend, pod.netns_id);
+        return found->second;
     }
 };
 
@@ -45,10 +41,10 @@ PodReport report_pod(Look& look, const NodePort& node_port, const NodePortBacken
         report.pod_namespace = pod->second.pod_namespace;
         report.pod = pod->second.pod_name.empty() ? pod->second.id.container_id : pod->second.pod_name;
         report.container_id = pod->second.id.container_id;
-        report.candidate.listening = look.listens(backend, pod->second);
+        report.candidate.seen = look.look(backend, pod->second);
     }
-    if (report.candidate.listening && backend.listening_since)
-        report.candidate.listening_for = look.since(*backend.listening_since);
+    if (const auto word = look.words.find(backend.generation); word != look.words.end())
+        report.candidate.word = word->second;
     const auto count = look.flows.by_exposure.find({backend.generation, node_port});
     report.flows = count == look.flows.by_exposure.end() ? 0 : count->second;
     return report;
@@ -78,7 +74,7 @@ NodePortReport report_node_port(Look& look, const NodePortEntry& entry)
         port.pods.push_back(report_pod(look, entry.node_port, backend));
         candidates.push_back(port.pods.back().candidate);
     }
-    const std::vector<Choice> choices = choose(candidates, entry.sharing);
+    const std::vector<Choice> choices = choose(candidates, entry.sharing, look.sample.at);
     for (std::size_t i = 0; i < choices.size(); i++)
         port.pods[i].choice = choices[i];
     return port;
@@ -112,7 +108,7 @@ NodeReport report_node(const Datapath& datapath, const std::optional<TrafficSamp
     report.flows = datapath.count_flows();
     report.sample.at = std::chrono::steady_clock::now();
 
-    Look look{datapath, report.flows, report.sample, {}, {}};
+    Look look{datapath, report.flows, report.sample, {}, datapath.bindings().words(), {}};
     for (BoundPod& pod : datapath.bindings().pods())
         look.pods.emplace(pod.generation, std::move(pod));
     for (const NodePortEntry& entry : entries_in_force(datapath.bindings(), look.sample.at)) {

@@ -11,13 +11,34 @@ namespace sallyport {
 namespace {
 
 using nlohmann::ordered_json;
+using std::chrono::milliseconds;
 
-ordered_json json_of(const std::optional<std::chrono::milliseconds>& duration)
+ordered_json json_of(const std::optional<milliseconds>& duration)
 {
     return duration ? ordered_json(duration->count()) : ordered_json();
 }
 
-ordered_json json_of(const PodReport& pod)
+const char* witness_of(const Candidate& candidate)
+{
+    return !serves(candidate) ? "none" : candidate.seen.listening_since ? "socket" : "answer";
+}
+
+/// What Kubernetes says; null where it says nothing.
+ordered_json json_of(const std::optional<Word>& word, Instant now)
+{
+    if (!word)
+        return {};
+    const auto ready =
+        word->readiness == Readiness::unknown ? ordered_json() : ordered_json(word->readiness == Readiness::ready);
+    return {
+        {"ready", ready},
+        {"ending", word->ending},
+        {"sinceMs", json_of(word->since ? std::optional(std::chrono::duration_cast<milliseconds>(now - *word->since))
+                                        : std::nullopt)},
+        {"reason", word->reason}};
+}
+
+ordered_json json_of(const PodReport& pod, Instant now)
 {
     return {{"namespace", pod.pod_namespace},
             {"pod", pod.pod},
@@ -25,8 +46,10 @@ ordered_json json_of(const PodReport& pod)
             {"address", pod.backend.address.to_string()},
             {"containerPort", number(pod.backend.port)},
             {"listener", number(pod.candidate.listener.port)},
-            {"listening", pod.candidate.listening},
-            {"listeningForMs", pod.candidate.listening_for.count()},
+            {"listening", serves(pod.candidate)},
+            {"listeningForMs", serves(pod.candidate) ? serving_for(pod.candidate, now).count() : 0},
+            {"witness", witness_of(pod.candidate)},
+            {"kubernetes", json_of(pod.candidate.word, now)},
             {"takesNew", pod.choice.takes_new},
             {"why", pod.choice.why},
             {"flows", pod.flows}};
@@ -41,11 +64,11 @@ void add_traffic(ordered_json& json, const Traffic& traffic)
     json["bytes"] = {{"fromClient", traffic.bytes_from_client}, {"fromPod", traffic.bytes_from_pod}};
 }
 
-ordered_json json_of(const NodePortReport& port)
+ordered_json json_of(const NodePortReport& port, Instant now)
 {
     ordered_json pods = ordered_json::array();
     for (const PodReport& pod : port.pods)
-        pods.push_back(json_of(pod));
+        pods.push_back(json_of(pod, now));
     ordered_json json{{"address", port.node_port.address.to_string()}, {"port", number(port.node_port.port)},
                       {"protocol", name(port.node_port.protocol)},     {"share", name(port.sharing.share)},
                       {"settleMs", port.sharing.settle.count()},       {"holdMs", port.sharing.hold.count()},
@@ -57,7 +80,7 @@ ordered_json json_of(const NodePortReport& port)
     return json;
 }
 
-ordered_json json_of(const RemapReport& remap)
+ordered_json json_of(const RemapReport& remap, Instant)
 {
     ordered_json json{{"namespace", remap.pod.pod_namespace},
                       {"pod", remap.pod.pod},
@@ -66,7 +89,7 @@ ordered_json json_of(const RemapReport& remap)
                       {"port", number(remap.pod_port.port)},
                       {"protocol", name(remap.pod_port.protocol)},
                       {"containerPort", number(remap.pod.backend.port)},
-                      {"listening", remap.pod.candidate.listening},
+                      {"listening", serves(remap.pod.candidate)},
                       {"flows", remap.pod.flows}};
     add_traffic(json, remap.traffic);
     return json;
@@ -90,22 +113,22 @@ std::string text_of(const ordered_json& json, int indent)
 }
 
 template <typename Reports>
-ordered_json array_of(const Reports& reports)
+ordered_json array_of(const Reports& reports, Instant now)
 {
     ordered_json array = ordered_json::array();
     for (const auto& report : reports)
-        array.push_back(json_of(report));
+        array.push_back(json_of(report, now));
     return array;
 }
 
 /// The text of array_of(), one element after the other: of 1,000 ports the values take ten times the memory of the
 /// text.
 template <typename Reports>
-void append_array(std::string& text, const Reports& reports)
+void append_array(std::string& text, const Reports& reports, Instant now)
 {
     const char* before = "[";
     for (const auto& report : reports) {
-        text += before + text_of(json_of(report), -1);
+        text += before + text_of(json_of(report, now), -1);
         before = ",";
     }
     text += reports.empty() ? "[]" : "]";
@@ -117,12 +140,13 @@ std::string to_json(const NodeReport& report, bool indented)
 {
     if (!indented) {
         std::string text = "{\"nodePorts\":";
-        append_array(text, report.node_ports);
+        append_array(text, report.node_ports, report.sample.at);
         text += ",\"remaps\":";
-        append_array(text, report.remaps);
+        append_array(text, report.remaps, report.sample.at);
         return text + "," + text_of(json_of_node(report), -1).substr(1);
     }
-    ordered_json json{{"nodePorts", array_of(report.node_ports)}, {"remaps", array_of(report.remaps)}};
+    ordered_json json{{"nodePorts", array_of(report.node_ports, report.sample.at)},
+                      {"remaps", array_of(report.remaps, report.sample.at)}};
     json.update(json_of_node(report));
     return text_of(json, 2);
 }

@@ -21,7 +21,12 @@ namespace sallyport::abi {
 #define SALLYPORT_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 
-#define SALLYPORT_ABI 3
+/*
+ * An agent of another ABI answers for a load balancer by tables that it didn't make. So what it reads for that stays:
+ * the key and the value of node_ports, the program `ask_listener` with its question and answer. They may grow at the
+ * end.
+ */
+#define SALLYPORT_ABI 4
 
 /* A number in network byte order. */
 typedef __u16 be16;
@@ -80,13 +85,15 @@ struct pod {
 	__u32 share;     /* enum share; this and the next two as the pod wants them */
 	__u32 settle_ms;
 	__u32 hold_ms;
-	__u32 host_device;    /* as in struct node_port_backend */
+	__u32 host_device; /* this and the next as in struct node_port_backend */
+	__u32 fast;
+	__u32 zero;
 	char netns_path[256]; /* NUL-terminated, as are all below */
 	char network[128];
 	char pod_namespace[64];
 	char pod_name[256];
 };
-SALLYPORT_ASSERT(sizeof(struct pod) == 752);
+SALLYPORT_ASSERT(sizeof(struct pod) == 760);
 
 /* ---- pod_exposures: what each pod holds, so that DEL costs what the pod has and not what the node has -------- */
 
@@ -105,14 +112,56 @@ SALLYPORT_ASSERT(sizeof(struct pod_exposure) == 48);
 
 /* ---- backends: endpoint of a pod -> whose it is. The first filter on replies. -------------------------------- */
 
+/*
+ * What the datapath itself has seen of the pod there: its socket, and its answers to first packets. Moments are of
+ * CLOCK_MONOTONIC, in ns; 0: never. The command writes an entry whole, before the datapath knows of it, and then no
+ * more.
+ */
 struct backend {
 	__u64 pod;
-	__u64 listening_since; /* CLOCK_MONOTONIC, ns, when first seen so; 0: last seen not to listen, or never asked */
+	__u64 listening_since;  /* when the socket was first seen; 0: last seen not to be there, or never looked for */
+	__u64 answering_since;  /* the same of answers, where there is no socket that we see */
+	__u64 answered_at;      /* the latest answer; up to 100 ms behind */
+	__u64 refused_at;       /* the latest refusal, or when the listener was seen to be gone; 0: it answered since */
+	__u64 asked_at;         /* the latest first packet that went there, where another pod could have taken it */
+	__u64 unanswered_since; /* the first of those that nothing came back for */
+	__u32 unanswered;       /* how many */
 	__u32 netns;
 	be16 listener; /* the port that the socket listens on: another where the pod remaps this one */
-	__u16 zero;
+	__u16 zero[3];
 };
-SALLYPORT_ASSERT(sizeof(struct backend) == 24);
+SALLYPORT_ASSERT(sizeof(struct backend) == 72);
+
+/*
+ * So many first packets without an answer, and for so long, and a pod counts as silent. One may be lost, and a kernel
+ * whose queue is full drops them; a second is when a client sends its SYN again (RFC 6298, 2.1).
+ */
+#define SILENT_ASKS 3
+#define SILENT_AFTER (1000 * 1000000ULL)
+
+/*
+ * ---- words: what Kubernetes says of a pod, by its id. The agent alone writes it. ------------------------------------
+ *
+ * A word counts for WORD_LASTS after it was told: the agent tells it again while its watch is sound. It must outlive
+ * the agent's restart and an API server's, and end before people wonder who still believes it.
+ */
+enum readiness {
+	READY_UNKNOWN = 0, /* counts as ready */
+	READY = 1,
+	NOT_READY = 2,
+};
+
+#define WORD_LASTS (60 * 1000000000ULL)
+
+struct pod_word {
+	__u64 told_at;  /* CLOCK_MONOTONIC, ns */
+	__u64 since;    /* the same: since when it ends, or isn't ready; 0: not known */
+	__u8 readiness; /* enum readiness */
+	__u8 ending;    /* it was told to end */
+	__u8 zero[6];
+	char reason[40]; /* for people: why it isn't ready; NUL-terminated */
+};
+SALLYPORT_ASSERT(sizeof(struct pod_word) == 64);
 
 /* ---- node_ports: endpoint of the node -> the pods behind it -------------------------------------------------- */
 
@@ -125,13 +174,14 @@ struct node_port_backend {
 	union address address;
 	__u64 pod;
 	__u32 netns;
-	__u32 host_device; /* ifindex of the host's end of the pod's device: deliver there at once (fastPath); else 0 */
+	__u32 host_device; /* ifindex of the host's end of the pod's device; 0 where it has none */
 	be16 port;
 	be16 listener;   /* as in struct backend */
 	__u16 settle_ms; /* this and the next two as the pod wants them; those of the youngest pod count */
 	__u16 hold_ms;
 	__u8 share; /* enum share */
-	__u8 zero[7];
+	__u8 fast;  /* deliver to host_device at once (fastPath) */
+	__u8 zero[6];
 };
 SALLYPORT_ASSERT(sizeof(struct node_port_backend) == 48);
 
@@ -199,6 +249,8 @@ enum flow_state {
 	FLOW_VIA_ANY = 1 << 5, /* the node port is an "any": the counters' key */
 	FLOW_AT_POD = 1 << 6,  /* translated on the pod's device: the node's programs leave it alone, and vice versa */
 	FLOW_DIRECT = 1 << 7,  /* to the pod's own address; kept only to tell it from flows of the same client port */
+	FLOW_UNSEEN = 1 << 8,  /* when it began, no socket of the pod's was seen: its answer is the only witness */
+	FLOW_WAITED = 1 << 9,  /* it is in `held` */
 };
 
 struct flow {
@@ -209,7 +261,7 @@ struct flow {
 	__u16 zero;
 	__u32 server_isn;  /* the pod's initial sequence number, host byte order */
 	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
-	__u32 host_device; /* as in struct node_port_backend */
+	__u32 host_device; /* the same: of the host's end of the pod's device */
 	__u32 zero2;
 	__u64 pod;       /* dead at once when the backend belongs to another */
 	__u64 last_seen; /* CLOCK_MONOTONIC, ns */
@@ -221,7 +273,7 @@ SALLYPORT_ASSERT(sizeof(struct flow) == 56);
  *
  * Key: a flow_key with the node port (or, for a direct connection, the pod's) in the backend's place, and the scope: a
  * remapped connection passes the node as a direct one, with the same tuple.
- * ---- held: the same key -> since when (CLOCK_MONOTONIC, ns) a new connection waits for a listener ----------------
+ * ---- held: the same key -> since when (CLOCK_MONOTONIC, ns) a new connection waits for a pod that serves ----------
  */
 
 /* ---- fragmented: what only a datagram's first fragment says ------------------------------------------------------ */
@@ -272,7 +324,7 @@ enum direction {
 struct traffic {
 	__u64 connections; /* flows admitted */
 	__u64 handovers;   /* of them, those that went to another pod than the one before; not with SHARE_SPREAD */
-	__u64 held;        /* packets left unanswered, as nobody listened yet */
+	__u64 held;        /* packets, or their refusals, that were dropped so that the client asks again */
 	__u64 packets[2];  /* by enum direction */
 	__u64 bytes[2];    /* from the IP header on */
 };
@@ -286,41 +338,6 @@ enum drop {
 	DROP_REASONS
 };
 
-/* ---- events: what happened of late. Number n is in slot n % MAX_EVENTS, until n + MAX_EVENTS takes its place. ------
- */
-
-enum event_kind {
-	EVENT_BIND = 1,     /* a pod took a node port */
-	EVENT_UNBIND = 2,   /* it left it */
-	EVENT_HANDOVER = 3, /* a connection went to another pod than the one before */
-	EVENT_HOLD = 4,     /* a new connection begins to wait for a listener */
-	EVENT_DROP = 5,
-};
-
-struct event {
-	__u64 number;              /* from 1; 0 while it is being written */
-	__u64 time;                /* CLOCK_MONOTONIC, ns */
-	__u64 pod;                 /* bind, unbind: whose it is; handover: who took the connection */
-	__u64 previous_pod;        /* handover: who took the one before */
-	struct endpoint node_port; /* as a key of node_ports; hold, drop: where the packet was sent */
-	struct endpoint peer;      /* bind, unbind: the backend; hold, drop: where the packet came from */
-	__u8 kind;                 /* enum event_kind */
-	__u8 reason;               /* drop: enum drop */
-	__u8 zero[6];
-	char pod_namespace[64]; /* bind, unbind; NUL-terminated, as in struct pod */
-	char pod_name[256];
-};
-SALLYPORT_ASSERT(sizeof(struct event) == 408);
-
-/* One entry. */
-struct event_head {
-	struct bpf_spin_lock lock;
-	__u32 by_clients; /* events in this window that clients caused */
-	__u64 window;     /* when it began; CLOCK_MONOTONIC, ns */
-	__u64 last;       /* number of the newest event; 0: there is none yet */
-};
-SALLYPORT_ASSERT(sizeof(struct event_head) == 24);
-
 /* ---- meta: one entry ----------------------------------------------------------------------------------------- */
 
 struct meta {
@@ -331,23 +348,10 @@ struct meta {
 };
 SALLYPORT_ASSERT(sizeof(struct meta) == 24);
 
-/*
- * ---- what the command puts to programs that run on nothing, as packet data ---------------------------------------
- *
- * The kernel takes it for a frame: bytes 12 and 13 must not say "IP". To `tell_event`: a struct event, its number and
- * time 0. To `ask_listener`:
- */
-struct listener_question {
-	__u32 netns;
-	be16 listener;
-	__u16 zero[5];
-	__u64 pod;
-	struct endpoint backend;
-};
-SALLYPORT_ASSERT(sizeof(struct listener_question) == 48);
-
 #ifdef __cplusplus
 } // namespace sallyport::abi
 #endif
+
+#include "sallyport/abi_events.h"
 
 #endif

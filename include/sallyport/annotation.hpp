@@ -19,6 +19,10 @@ namespace sallyport {
 /// kernel's tables.
 inline constexpr std::size_t max_exposures_of_a_pod = 1024;
 
+/// `settle` where a pod doesn't say. It closes the gap of a gateway that tests its configuration with the port open
+/// (nginx -t: a millisecond) before it starts, and of a moment's pause between the two.
+inline constexpr std::chrono::milliseconds default_settle{200};
+
 /// Longest `settle` and `hold`.
 inline constexpr std::chrono::seconds longest_wait{60};
 

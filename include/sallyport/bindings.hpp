@@ -17,6 +17,7 @@
 #include "sallyport/policy.hpp"
 #include "sallyport/port_uses.hpp"
 #include "sallyport/table.hpp"
+#include "sallyport/witness.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -50,8 +51,8 @@ struct NodePortBackend
 {
     std::uint64_t generation = 0;
     Backend backend;
-    PodPort listener{};                      ///< where its socket listens: another port where the pod remaps this one
-    std::optional<Instant> listening_since;  ///< as the datapath has seen it; nullopt: not, or never asked
+    PodPort listener{};  ///< where its socket listens: another port where the pod remaps this one
+    Seen seen{};
 };
 
 struct NodePortEntry
@@ -70,7 +71,8 @@ struct Binding
     std::uint32_t netns_id = 0;
     Sharing sharing;
     std::vector<Exposure> exposures;  ///< remaps among them
-    int host_device = 0;              ///< ifindex of the host's end of the pod's device, with the fast path; else 0
+    int host_device = 0;              ///< ifindex of the host's end of the pod's device; 0 where it has none
+    bool fast = false;                ///< the fast path: deliver to the host's end at once
 };
 
 /// Is told what was bound and unbound. Must not throw: that people can see it later is no condition for it.
@@ -97,6 +99,10 @@ public:
     /// wanted `hold`, stays vacant for that long. Goes on past failures and then throws one Error that lists them.
     bool unbind(const AttachmentId& id);
 
+    /// Writes down what Kubernetes says of the bound pod; the datapath heeds it from then on. Does nothing where no
+    /// such pod is bound: then false.
+    bool hear(std::uint64_t generation, const Word& word);
+
     /// Ends the vacant node ports whose time is over.
     void forget_expired();
 
@@ -110,6 +116,7 @@ public:
     bool knows(const AttachmentId& id) const;  ///< is there an owner record?
 
     std::vector<BoundPod> pods() const;
+    std::map<std::uint64_t, Word> words() const;    ///< of bound pods, by generation; those alone that still count
     std::vector<NodePortEntry> node_ports() const;  ///< remapped ports of pods (Scope::pod) among them
     std::vector<Exposure> exposures_of(const AttachmentId& id) const;
 

@@ -70,6 +70,10 @@ public:
     /// ADD repairs them, and nobody may remove the rest.
     static bool in_use(const Paths& paths);
 
+    /// Does a pod that isn't ending serve behind that port, over that family, by tables and programs of another ABI
+    /// than ours? False where they can't be asked. Throws Error where they can't be read.
+    static bool is_served_by_another_version(const Paths& paths, std::uint16_t port, Protocol protocol, bool v4);
+
     /// Leaves all devices and unpins everything. The caller holds the lock and has made sure that nothing is in use.
     static void remove(const Paths& paths);
 
@@ -117,9 +121,9 @@ public:
     /// As missing_pod_hooks().
     std::vector<std::string> missing_uplink(const Device& host_end, const AttachmentId& id) const;
 
-    /// Asks the kernel what the datapath would ask, does that pod listen there, and notes the answer as that would: a
-    /// `settle` time begins when anybody first sees it. `netns_id` is the pod's.
-    bool listens(const NodePortBackend& backend, std::uint32_t netns_id) const;
+    /// What is known of the pod there, after a look for its socket: the datapath's own, and noted as that would, so
+    /// that a `settle` time begins when anybody first sees it. `netns_id` is the pod's.
+    Seen look(const NodePortBackend& backend, std::uint32_t netns_id) const;
 
     Traffic traffic(const NodePort& node_port) const;
 

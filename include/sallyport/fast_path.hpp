@@ -12,6 +12,10 @@
 
 namespace sallyport {
 
+/// The other end of the pod's device among the node's; nullptr where it has none there, as with macvlan. `netns_id`: of
+/// the pod's namespace, seen from the node's.
+const Device* other_end(const Device& of_pod, std::uint32_t netns_id, const std::vector<Device>& of_node);
+
 /// The other end of the pod's device among the node's. `netns_id`: of the pod's namespace, seen from the node's. Throws
 /// Error(node_lacks) where there is none, as with macvlan, or where frames don't begin with an Ethernet header.
 Device find_host_end(const Device& of_pod, std::uint32_t netns_id, const std::vector<Device>& of_node);

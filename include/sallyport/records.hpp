@@ -40,6 +40,14 @@ abi::backend backend_record(const Exposure& exposure, const abi::pod& pod, const
 /// The pod's place at the exposure's node port.
 abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners);
 
+Seen seen_from(const abi::backend& backend, Instant now);
+
+/// As told now.
+abi::pod_word word_record(const Word& word, Instant now);
+
+/// nullopt where it doesn't count any more.
+std::optional<Word> word_from(const abi::pod_word& record, Instant now);
+
 abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposure& exposure);
 
 Event event_from(const abi::event& record);

@@ -35,6 +35,7 @@ struct BindingTables
     Table<abi::pod_key, abi::pod>& pods;
     Table<abi::pod_exposure_key, abi::pod_exposure>& pod_exposures;
     Table<abi::endpoint, abi::backend>& backends;
+    Table<__u64, abi::pod_word>& words;
     Table<abi::endpoint, abi::node_port>& node_ports;
     Table<__u32, __u32>& port_uses;                            ///< an array: put 0 instead of erasing
     Table<abi::endpoint, std::vector<abi::traffic>>& traffic;  ///< one value for each possible CPU

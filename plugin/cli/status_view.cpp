@@ -36,7 +36,7 @@ bool is_any(const NodePortReport& port)
 bool same_pod(const PodReport& a, const PodReport& b)
 {
     return a.container_id == b.container_id && a.backend.port == b.backend.port &&
-           a.candidate.listening == b.candidate.listening && a.choice.takes_new == b.choice.takes_new;
+           serves(a.candidate) == serves(b.candidate) && a.choice.takes_new == b.choice.takes_new;
 }
 
 bool are_halves(const NodePortReport& a, const NodePortReport& b)
@@ -60,18 +60,19 @@ std::string sharing_text(const Sharing& sharing)
            (sharing.hold > none ? ", hold " + to_string(sharing.hold) : "");
 }
 
-Cell listens_cell(const Candidate& candidate)
+Cell listens_cell(const Candidate& candidate, Instant now)
 {
-    if (!candidate.listening)
+    if (!serves(candidate))
         return {"no", Tone::warning};
-    return {candidate.listening_for.count() > 0 ? human_duration(candidate.listening_for) : "yes"};
+    const auto duration = serving_for(candidate, now);
+    return {duration.count() > 0 ? human_duration(duration) : "yes"};
 }
 
 Cell takes_new_cell(const PodReport& pod)
 {
-    return {pod.choice.takes_new ? "yes" : "no", pod.choice.takes_new      ? Tone::good
-                                                 : pod.candidate.listening ? Tone::dim
-                                                                           : Tone::warning};
+    return {pod.choice.takes_new ? "yes" : "no", pod.choice.takes_new    ? Tone::good
+                                                 : serves(pod.candidate) ? Tone::dim
+                                                                         : Tone::warning};
 }
 
 /// What is summed over the halves of a group.
@@ -94,7 +95,7 @@ Sums sums_of(const PortGroup& group)
 }
 
 /// The pod in that place of a group, with its lines' last three cells left to whoever knows whether it is the first.
-std::vector<Cell> pod_cells(const PortGroup& group, std::size_t place)
+std::vector<Cell> pod_cells(const PortGroup& group, std::size_t place, Instant now)
 {
     const PodReport& pod = group.halves[0].pods[place];
     std::string backends;
@@ -103,16 +104,16 @@ std::vector<Cell> pod_cells(const PortGroup& group, std::size_t place)
         backends += (backends.empty() ? "" : " ") + address_and_port(half.pods[place].backend);
         flows += half.pods[place].flows;
     }
-    return {full_name(pod),      backends,       listens_cell(pod.candidate),
+    return {full_name(pod),      backends,       listens_cell(pod.candidate, now),
             takes_new_cell(pod), pod.choice.why, std::to_string(flows)};
 }
 
-void add_rows(const PortGroup& group, TextTable& table)
+void add_rows(const PortGroup& group, Instant now, TextTable& table)
 {
     const NodePortReport& port = group.halves[0];
     std::vector<std::vector<Cell>> rows;
     for (std::size_t i = 0; i < port.pods.size(); i++)
-        rows.push_back(pod_cells(group, i));
+        rows.push_back(pod_cells(group, i, now));
     if (port.waits_for) {
         const auto left = std::chrono::ceil<std::chrono::seconds>(*port.waits_for);
         rows.push_back(
@@ -149,7 +150,7 @@ std::string node_port_table(const NodeReport& report, const Screen& screen)
                      {"TOTAL", Align::right, WhenNarrow::out, 1},
                      {"SHARE", Align::left, WhenNarrow::out, 2}});
     for (const PortGroup& group : group_ports(report.node_ports))
-        add_rows(group, table);
+        add_rows(group, report.sample.at, table);
     return table.render(screen);
 }
 
@@ -163,8 +164,9 @@ std::string remap_table(const NodeReport& report, const Screen& screen)
                      {"TOTAL", Align::right, WhenNarrow::out, 1}});
     for (const RemapReport& remap : report.remaps)
         table.add({Cell(remap.pod_port.to_string(), Tone::bold), full_name(remap.pod),
-                   ":" + std::to_string(number(remap.pod.backend.port)), listens_cell(remap.pod.candidate),
-                   std::to_string(remap.pod.flows), std::to_string(remap.traffic.connections)});
+                   ":" + std::to_string(number(remap.pod.backend.port)),
+                   listens_cell(remap.pod.candidate, report.sample.at), std::to_string(remap.pod.flows),
+                   std::to_string(remap.traffic.connections)});
     return table.render(screen);
 }
 

@@ -67,6 +67,7 @@ struct Datapath::State
     UniqueFd pods_fd = open_map(dir, "pods");
     UniqueFd pod_exposures_fd = open_map(dir, "pod_exposures");
     UniqueFd backends_fd = open_map(dir, "backends");
+    UniqueFd words_fd = open_map(dir, "words");
     UniqueFd node_ports_fd = open_map(dir, "node_ports");
     UniqueFd port_uses_fd = open_map(dir, "port_uses");
     UniqueFd traffic_fd = open_map(dir, "traffic");
@@ -78,12 +79,13 @@ struct Datapath::State
     BpfTable<abi::pod_key, abi::pod> pods{pods_fd.get(), "pods"};
     BpfTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{pod_exposures_fd.get(), "pod_exposures"};
     BpfTable<abi::endpoint, abi::backend> backends{backends_fd.get(), "backends"};
+    BpfTable<__u64, abi::pod_word> words{words_fd.get(), "words"};
     BpfTable<abi::endpoint, abi::node_port> node_ports{node_ports_fd.get(), "node_ports"};
     BpfTable<__u32, __u32> port_uses{port_uses_fd.get(), "port_uses"};
     PerCpuBpfTable<abi::endpoint, abi::traffic> traffic{traffic_fd.get(), "traffic", cpus};
     BpfTable<abi::address_prefix, __u32> addresses{addresses_fd.get(), "addresses"};
 
-    Bindings bindings{{meta, pods, pod_exposures, backends, node_ports, port_uses, traffic},
+    Bindings bindings{{meta, pods, pod_exposures, backends, words, node_ports, port_uses, traffic},
                       std::chrono::steady_clock::now,
                       [this](const abi::event& event) { EventLog(dir).tell(event); }};
 
@@ -260,7 +262,7 @@ void Datapath::forget_unbound_pod_hooks()
     state_->pod_hooks.forget_others(bound, state_->pods_at_start);
 }
 
-bool Datapath::listens(const NodePortBackend& backend, std::uint32_t netns_id) const
+Seen Datapath::look(const NodePortBackend& backend, std::uint32_t netns_id) const
 {
     abi::listener_question question{};
     question.netns = netns_id;
@@ -275,7 +277,8 @@ bool Datapath::listens(const NodePortBackend& backend, std::uint32_t netns_id) c
     if (!program || bpf_prog_test_run_opts(program.get(), &options) != 0)
         throw Error(Code::io_failure,
                     "ask the kernel who listens on " + backend.backend.to_string() + ": " + errno_text(errno));
-    return options.retval == 1;
+    const auto noted = state_->backends.find(question.backend);
+    return noted && noted->pod == backend.generation ? seen_from(*noted, std::chrono::steady_clock::now()) : Seen{};
 }
 
 Traffic Datapath::traffic(const NodePort& node_port) const

@@ -62,10 +62,10 @@ bool has_v6(const NodePortReport& port)
                        [](const PodReport& pod) { return !pod.backend.address.is_v4(); });
 }
 
-bool nobody_listens(const NodePortReport& port)
+bool nobody_serves(const NodePortReport& port)
 {
-    return !port.pods.empty() && std::none_of(port.pods.begin(), port.pods.end(),
-                                              [](const PodReport& pod) { return pod.candidate.listening; });
+    return !port.pods.empty() &&
+           std::none_of(port.pods.begin(), port.pods.end(), [](const PodReport& pod) { return serves(pod.candidate); });
 }
 
 void check_addresses(const DatapathFacts& datapath, bool at_node, Findings& findings)
@@ -110,16 +110,18 @@ void check_numbers(const NodeReport& report, const NetworkFacts& network, Findin
 
 void check_listeners(const NodeReport& report, Findings& findings)
 {
-    const auto silent = ports_where(report, nobody_listens);
+    const auto silent = ports_where(report, nobody_serves);
     if (!silent.empty())
-        findings.warning("listener", "nothing listens behind node port " + joined(silent) + ": clients are refused",
-                         "`sallyport status` says which socket is looked for; compare the annotation's container port "
-                         "with what the gateway opens");
+        findings.warning("listener",
+                         "no pod is known to serve behind node port " + joined(silent) +
+                             ": no listener is seen, and none has answered",
+                         "`sallyport status` says why of each pod; compare the annotation's container port with what "
+                         "the gateway opens. A pod without a socket of its own is known once it has answered");
     const auto waiting = ports_where(report, [](const NodePortReport& port) { return port.waits_for.has_value(); });
     if (!waiting.empty())
         findings.note("waiting", "node port " + joined(waiting) + " has no pod and waits for the next one");
     if (silent.empty() && waiting.empty() && !report.node_ports.empty())
-        findings.fine("listener", "somebody listens behind each node port");
+        findings.fine("listener", "a pod serves behind each node port");
 }
 
 std::string packets(std::uint64_t count)

@@ -133,7 +133,7 @@ void NodeKeeper::note_listeners() const
         for (const NodePortBackend& backend : entry.backends)
             if (const auto netns = netns_ids.find(backend.generation);
                 netns != netns_ids.end() && asked.emplace(backend.generation, backend.backend).second)
-                datapath->listens(backend, netns->second);
+                datapath->look(backend, netns->second);
 }
 
 }  // namespace sallyport

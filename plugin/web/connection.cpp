@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connection.hpp"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -29,6 +30,15 @@ bool begins_like_http(std::string_view head)
 Connection::Connection(UniqueFd socket) : socket_(std::move(socket))
 {
     enter(Phase::reading, for_head);
+}
+
+Family Connection::family() const
+{
+    sockaddr_in6 own{};
+    socklen_t size = sizeof own;
+    if (getsockname(fd(), reinterpret_cast<sockaddr*>(&own), &size) != 0 || own.sin6_family != AF_INET6)
+        return Family::v4;
+    return IN6_IS_ADDR_V4MAPPED(&own.sin6_addr) ? Family::v4 : Family::v6;
 }
 
 void Connection::enter(Phase phase, std::chrono::seconds limit)

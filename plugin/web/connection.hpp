@@ -35,6 +35,7 @@ public:
     explicit Connection(UniqueFd socket);
 
     int fd() const { return socket_.get(); }
+    Family family() const;  ///< by which the client came; IPv4 on a socket of IPv6 is IPv4
     Phase phase() const { return phase_; }
     Moment deadline() const { return deadline_; }
 

@@ -72,7 +72,7 @@ private:
 
 }  // namespace
 
-Door::Door(UniqueFd listener, std::function<Message(std::string_view)> answer, Message too_long)
+Door::Door(UniqueFd listener, std::function<Message(std::string_view, Family)> answer, Message too_long)
     : listener_(std::move(listener)),
       answer_(std::move(answer)),
       too_long_(std::move(too_long)),
@@ -171,7 +171,7 @@ void Door::serve(Connections::iterator client)
     if (before != Phase::reading) {
         connection.go_on();
     } else if (connection.read_head()) {
-        Message message = connection.too_long() ? too_long_ : answer_(connection.head());
+        Message message = connection.too_long() ? too_long_ : answer_(connection.head(), connection.family());
         connection.answer(std::move(message));
         make_room(true);
         free_answers(client);

@@ -29,7 +29,7 @@ public:
     static constexpr std::size_t max_answer_bytes = 4'194'304;
 
     /// `answer` must not throw; `too_long` is sent to those who send more than Connection::max_head.
-    Door(UniqueFd listener, std::function<Message(std::string_view head)> answer, Message too_long);
+    Door(UniqueFd listener, std::function<Message(std::string_view head, Family family)> answer, Message too_long);
     ~Door();  ///< ends all connections
     Door(const Door&) = delete;
     Door& operator=(const Door&) = delete;
@@ -51,7 +51,7 @@ private:
     int milliseconds_to_wait() const;
 
     UniqueFd listener_;
-    std::function<Message(std::string_view)> answer_;
+    std::function<Message(std::string_view, Family)> answer_;
     Message too_long_;
     UniqueFd epoll_;
     UniqueFd stop_;

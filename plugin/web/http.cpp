@@ -84,6 +84,13 @@ std::optional<std::string> path_of(std::string_view target)
     return path;
 }
 
+std::string query_of(std::string_view target)
+{
+    target = target.substr(0, target.find('#'));
+    const std::size_t mark = target.find('?');
+    return mark == std::string_view::npos ? "" : std::string(target.substr(mark + 1));
+}
+
 /// False for what isn't a complete head of HTTP/1.0 or 1.1.
 bool parse(Parser& parser, std::string_view head)
 {
@@ -96,9 +103,9 @@ bool parse(Parser& parser, std::string_view head)
 
 }  // namespace
 
-Http::Http(std::function<Reply(const std::string&)> get) : get_(std::move(get)) {}
+Http::Http(std::function<Reply(const Asked&)> get) : get_(std::move(get)) {}
 
-Message Http::answer(std::string_view head) const noexcept
+Message Http::answer(std::string_view head, Family family) const noexcept
 {
     bool with_body = true;
     try {
@@ -111,8 +118,9 @@ Message Http::answer(std::string_view head) const noexcept
         const auto target = parser.get().target();
         if (target.size() > max_target)
             return message(refusal(414), with_body);
-        const auto path = path_of({target.data(), target.size()});
-        return message(path ? get_(*path) : refusal(400), with_body);
+        const std::string_view wanted(target.data(), target.size());
+        const auto path = path_of(wanted);
+        return message(path ? get_({*path, query_of(wanted), family}) : refusal(400), with_body);
     } catch (const std::exception& error) {
         log_warning(std::string("answer a request over HTTP: ") + error.what());
         return message(refusal(500), with_body);

@@ -17,18 +17,18 @@ namespace sallyport::web {
 class Http
 {
 public:
-    /// `get` answers a path, percent-decoded and without its query. Where it throws, the client gets a 500.
-    explicit Http(std::function<Reply(const std::string& path)> get);
+    /// Where `get` throws, the client gets a 500.
+    explicit Http(std::function<Reply(const Asked& asked)> get);
 
-    /// The answer to a request's head, or to what came instead of one; what follows the head is left alone. Anything
-    /// but GET and HEAD is refused. Doesn't throw.
-    Message answer(std::string_view head) const noexcept;
+    /// The answer to a request's head, which came over that family; or to what came instead of one; what follows the
+    /// head is left alone. Anything but GET and HEAD is refused. Doesn't throw.
+    Message answer(std::string_view head, Family family) const noexcept;
 
     /// To a head that is longer than we read.
     static Message too_long();
 
 private:
-    std::function<Reply(const std::string&)> get_;
+    std::function<Reply(const Asked&)> get_;
 };
 
 }  // namespace sallyport::web

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "looks.hpp"
 
+#include "sallyport/abi.h"
+#include "sallyport/inspection.hpp"
+
 #include <algorithm>
 #include <set>
 
@@ -29,14 +32,15 @@ bool is_at(const NodePortEntry& entry, const PortLabel& port)
            entry.node_port.protocol == port.protocol;
 }
 
-/// "held by apisix/apisix-1, which doesn't listen on 10.0.1.7:9080/tcp or [fd00::7]:9080/tcp"
-std::string complaint_about(const std::map<std::string, std::set<Backend>>& silent)
+/// "held by apisix/apisix-1 (nothing listens on 10.0.1.7:9080/tcp; nothing listens on [fd00::7]:9080/tcp)"
+std::string complaint_about(const std::map<std::string, std::set<std::string>>& reasons)
 {
     std::string text;
-    for (const auto& [pod, listeners] : silent) {
-        text += (text.empty() ? "held by " : ", and by ") + pod + ", which doesn't listen on ";
-        for (const Backend& listener : listeners)
-            text += (listener == *listeners.begin() ? "" : " or ") + listener.to_string();
+    for (const auto& [pod, of_pod] : reasons) {
+        text += (text.empty() ? "held by " : ", and by ") + pod + " (";
+        for (const std::string& reason : of_pod)
+            text += (reason == *of_pod.begin() ? "" : "; ") + reason;
+        text += ")";
     }
     return text;
 }
@@ -91,30 +95,41 @@ History read_history(const Paths& paths)
     return history;
 }
 
-std::optional<std::string> why_no_listener(const Paths& paths, const PortLabel& port)
+std::optional<std::string> why_not_served(const Paths& paths, const PortLabel& port, Family family)
 {
-    std::string nobody = "no pod holds port " + text_of(port);
+    const bool v4 = family == Family::v4;
+    std::string nobody = "no pod holds port " + text_of(port) + " over " + (v4 ? "IPv4" : "IPv6");
+    if (const auto abi = pinned_abi(paths); abi && *abi != SALLYPORT_ABI)
+        return Datapath::is_served_by_another_version(paths, port.port, port.protocol, v4)
+                   ? std::nullopt
+                   : std::optional(nobody + ", or none that serves, by the tables of ABI " + std::to_string(*abi));
     const auto datapath = Datapath::find(paths);
     if (!datapath)
         return nobody;
 
+    const Instant now = std::chrono::steady_clock::now();
+    const auto words = datapath->bindings().words();
     std::map<std::uint64_t, BoundPod> pods;
     for (BoundPod& pod : datapath->bindings().pods())
         pods.emplace(pod.generation, std::move(pod));
-    std::map<std::string, std::set<Backend>> silent;  // by pod
+    std::map<std::string, std::set<std::string>> reasons;  // by pod
     for (const NodePortEntry& entry : datapath->bindings().node_ports()) {
-        if (!is_at(entry, port))
+        if (!is_at(entry, port) || entry.node_port.address.is_v4() != v4)
             continue;
         for (const NodePortBackend& backend : entry.backends) {
             const auto pod = pods.find(backend.generation);
             if (pod == pods.end())
                 continue;
-            if (datapath->listens(backend, pod->second.netns_id))
+            Candidate candidate{{backend.backend.address, backend.listener, port.protocol}};
+            candidate.seen = datapath->look(backend, pod->second.netns_id);
+            if (const auto word = words.find(backend.generation); word != words.end())
+                candidate.word = word->second;
+            if (takes_traffic(candidate))
                 return std::nullopt;
-            silent[pod->second.pod()].insert({backend.backend.address, backend.listener, port.protocol});
+            reasons[pod->second.pod()].insert(describe(candidate, now));
         }
     }
-    return silent.empty() ? nobody : complaint_about(silent);
+    return reasons.empty() ? nobody : complaint_about(reasons);
 }
 
 }  // namespace sallyport::web

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The node as requests see it. A look walks all tables, flows among them; so it serves everybody who asks within half a
-// second. Whether somebody listens behind one port is asked from the kernel each time.
+// second. Whether somebody serves behind one port is asked from the kernel each time.
 #pragma once
 
 #include "reply.hpp"
@@ -60,7 +60,8 @@ struct History
 
 History read_history(const Paths& paths);
 
-/// nullopt where a pod listens behind that port of the node now, at any address; else why none does, as a sentence.
-std::optional<std::string> why_no_listener(const Paths& paths, const PortLabel& port);
+/// nullopt where a pod that isn't ending serves behind that port of the node now, at any address of that family; else
+/// why none does, as a sentence. Answers by the tables of another ABI too.
+std::optional<std::string> why_not_served(const Paths& paths, const PortLabel& port, Family family);
 
 }  // namespace sallyport::web

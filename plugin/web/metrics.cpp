@@ -113,7 +113,7 @@ void write_backends(Text& text, const NodeReport& report)
     for (const NodePortReport& port : report.node_ports)
         for (const PodReport& pod : port.pods) {
             Counts& counts = pods[{label_of(port.node_port), pod.pod_namespace, pod.pod}];
-            (pod.candidate.listening ? counts.listening : counts.silent)++;
+            (serves(pod.candidate) ? counts.listening : counts.silent)++;
         }
     text.family("sallyport_backends", "gauge",
                 "Addresses at which this pod stands behind the port, by whether a socket of it listens there now. Both "

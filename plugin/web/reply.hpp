@@ -27,6 +27,16 @@ inline Reply reply(int status, std::string body, std::string type = plain_text)
     return {status, std::move(type), std::make_shared<const std::string>(std::move(body))};
 }
 
+enum class Family { v4, v6 };
+
+/// What a client asks for, and how it came.
+struct Asked
+{
+    std::string path;   ///< percent-decoded
+    std::string query;  ///< what follows the `?`, as it was sent
+    Family family = Family::v4;
+};
+
 /// As it goes over the wire.
 struct Message
 {

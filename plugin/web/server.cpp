@@ -15,10 +15,11 @@ struct WebServer::Parts
 {
     Parts(const WebOptions& options, std::function<AgentState()> state)
         : site(options, std::move(state)),
-          http([this](const std::string& path) { return site.get(path); }),
+          http([this](const web::Asked& asked) { return site.get(asked); }),
           door(
               web::listen_on(web::parse_listen(options.listen)),
-              [this](std::string_view head) { return http.answer(head); }, web::Http::too_long())
+              [this](std::string_view head, web::Family family) { return http.answer(head, family); },
+              web::Http::too_long())
     {}
 
     web::Site site;

@@ -37,6 +37,24 @@ std::optional<PortLabel> parse_port_path(std::string_view text)
     return PortLabel{*port, *parse_protocol(protocol)};
 }
 
+std::optional<Family> parse_family(std::string_view query, Family other)
+{
+    constexpr std::string_view key = "family=";
+    std::optional<Family> family = other;
+    while (!query.empty()) {
+        const std::size_t end = query.find('&');
+        const std::string_view part = query.substr(0, end);
+        if (part.starts_with(key)) {
+            const std::string_view value = part.substr(key.size());
+            if (value != "ipv4" && value != "ipv6")
+                return std::nullopt;
+            family = value == "ipv4" ? Family::v4 : Family::v6;
+        }
+        query = end == std::string_view::npos ? "" : query.substr(end + 1);
+    }
+    return family;
+}
+
 Site::Site(const WebOptions& options, std::function<AgentState()> state)
     : paths_(options.paths),
       build_{options.version, options.commit},
@@ -44,14 +62,15 @@ Site::Site(const WebOptions& options, std::function<AgentState()> state)
       looks_(paths_)
 {}
 
-Reply Site::get(const std::string& path)
+Reply Site::get(const Asked& asked)
 {
+    const std::string& path = asked.path;
     if (path == "/healthz")
         return healthy();
     if (path == "/readyz")
         return ready();
     if (path.starts_with(ports))
-        return port(std::string_view(path).substr(ports.size()));
+        return port(std::string_view(path).substr(ports.size()), asked);
     if (path == "/metrics")
         return metrics();
     if (path == "/status.json")
@@ -76,12 +95,15 @@ Reply Site::ready() const
     return reply(503, reasons.empty() ? "not ready yet\n" : reasons);
 }
 
-Reply Site::port(std::string_view text) const
+Reply Site::port(std::string_view text, const Asked& asked) const
 {
     const auto port = parse_port_path(text);
     if (!port)
         return reply(404, "404 Not Found; write /ports/443, /ports/443/tcp or /ports/443/udp\n");
-    const auto why = why_no_listener(paths_, *port);
+    const auto family = parse_family(asked.query, asked.family);
+    if (!family)
+        return reply(400, "400 Bad Request; write ?family=ipv4 or ?family=ipv6\n");
+    const auto why = why_not_served(paths_, *port, *family);
     return why ? reply(503, *why + "\n") : reply(200, "ok\n");
 }
 

@@ -21,6 +21,10 @@ namespace sallyport::web {
 /// `80`, `443/udp`, `443/tcp`: what follows `/ports/`. nullopt for anything else.
 std::optional<PortLabel> parse_port_path(std::string_view text);
 
+/// The family that `family=ipv4` or `family=ipv6` in a query asks for; the `other` one where it asks for none. nullopt
+/// where it asks for something else.
+std::optional<Family> parse_family(std::string_view query, Family other);
+
 /// A text that is made once from each look, and the same for all who ask meanwhile.
 class OfLook
 {
@@ -45,12 +49,12 @@ public:
     Site(const WebOptions& options, std::function<AgentState()> state);
 
     /// Throws Error where the node's state can't be read.
-    Reply get(const std::string& path);
+    Reply get(const Asked& asked);
 
 private:
     Reply healthy() const;
     Reply ready() const;
-    Reply port(std::string_view text) const;
+    Reply port(std::string_view text, const Asked& asked) const;
     Reply metrics();
     Reply status();
     std::string metrics_of(const Look& look) const;

@@ -35,6 +35,10 @@ public:
     bool is_backend(const Service& end) const { return listening_.contains(end); }
     bool listens(const Service& backend) const;
 
+    /// It said something that may have been a refusal, so that it may be passed over.
+    void doubt(const Service& backend) { doubted_.insert(backend); }
+    bool is_doubted(const Service& backend) const { return doubted_.contains(backend); }
+
     /// A client's connection as the client has it (client -> node port) and as the pod has it (client -> backend).
     void learn(const Tuple& outside, const Tuple& inside);
     bool knows(const Tuple& outside, const Tuple& inside) const;
@@ -48,6 +52,7 @@ public:
 private:
     std::map<Service, std::vector<Service>> node_ports_;
     std::map<Service, bool> listening_;
+    std::set<Service> doubted_;
     std::set<IpAddress> addresses_;
     std::map<Tuple, std::set<Tuple>> flows_;       // by the pod's side
     std::map<Tuple, std::set<Tuple>> by_outside_;  // the same, by the client's

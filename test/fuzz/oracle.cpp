@@ -64,6 +64,8 @@ std::optional<std::string> Oracle::judge(const Trial& trial)
     if (trial.verdict != next_program && trial.verdict != drop)
         return "verdict " + std::to_string(trial.verdict) + " would end the chain, or is none";
     const View before = view_of(trial.before);
+    if (trial.way == Way::out && before.shape == Shape::icmp_error)
+        model_.doubt(destination_of(before.inner.tuple));  // it may say that nothing takes datagrams there
     if (trial.verdict == drop) {
         counts_.dropped++;
         return belongs(trial.way, before) ? std::nullopt : Verdict("dropped, and was nobody's");
@@ -126,13 +128,22 @@ Oracle::Verdict Oracle::judge_request(const Bytes& frame, const IpView& before, 
         return std::nullopt;
     if (!opens(frame, before))
         return "went along a flow that nobody opened";
-    if (!direct && !model_.listens(destination_of(inside)))
-        return "went to a pod that doesn't listen";
+    if (!direct && passes_over_a_listener(*backends, destination_of(inside)))
+        return "went to a pod that doesn't listen, while another does";
     if (outside.source.port != inside.source.port &&
         !model_.knows_inside({inside.protocol, outside.source, inside.destination}))
         return "the client's port changed, and clashed with nothing";
     model_.learn(outside, inside);
     return std::nullopt;
+}
+
+/// Where none listens, somebody gets it and answers for itself. Of TCP nothing is said: a listener that left SYNs
+/// unanswered for a second is passed over, and the fuzzer's pods answer as they like.
+bool Oracle::passes_over_a_listener(const std::vector<Service>& backends, const Service& chosen) const
+{
+    return chosen.protocol == IPPROTO_UDP && !model_.listens(chosen) &&
+           std::any_of(backends.begin(), backends.end(),
+                       [&](const Service& backend) { return model_.listens(backend) && !model_.is_doubted(backend); });
 }
 
 Oracle::Verdict Oracle::judge_reply(const IpView& before, const IpView& after) const

@@ -47,6 +47,7 @@ private:
     Verdict judge_request(const Bytes& frame, const IpView& before, const IpView& after);
     Verdict judge_reply(const IpView& before, const IpView& after) const;
     Verdict judge_fragment(Way way, const IpView& before, const IpView& after) const;
+    bool passes_over_a_listener(const std::vector<Service>& backends, const Service& chosen) const;
     Verdict judge_icmp(Way way, const View& before, const View& after) const;
     bool belongs(Way way, const View& view) const;
     void note_passed(Way way, const View& view);

@@ -29,12 +29,13 @@ struct Talk
     Target node{v6 ? "2001:db8:1::1" : "198.51.100.1", 80};
     Target pod{v6 ? "fd00::7" : "10.0.0.7", 9080};
     Target other{v6 ? "fd00::8" : "10.0.0.8", 9080};
+    Target stranger{v6 ? "fd00::9" : "10.0.0.9", 9080};
     Model model;
     Oracle oracle{model};
 
     Talk()
     {
-        model.expose(service_of(node, protocol), {service_of(pod, protocol)});
+        model.expose(service_of(node, protocol), {service_of(pod, protocol), service_of(other, protocol)});
         model.set_listening(service_of(pod, protocol), true);
         model.set_listening(service_of(other, protocol), true);
     }
@@ -122,7 +123,7 @@ TEST_CASE("the oracle knows whose a packet is")
     const Packet reply = talk.packet(talk.pod, talk.client);
     const Packet translated_reply = talk.packet(talk.node, talk.client);
     CHECK(talk.judge(Way::out, reply, translated_reply));  // nobody asked
-    CHECK(talk.judge(Way::in, request, talk.packet(talk.client, talk.other)));
+    CHECK(talk.judge(Way::in, request, talk.packet(talk.client, talk.stranger)));
     CHECK(talk.judge(Way::in, talk.packet(talk.client, talk.pod), talk.packet(talk.client, talk.other)));
     CHECK(talk.judge(Way::in, talk.packet(talk.client, {talk.node.address, 81}), talk.packet(talk.client, talk.pod)));
     CHECK(talk.judge(Way::in, request, talk.packet({talk.client.address, 40001}, talk.pod)));
@@ -137,8 +138,12 @@ TEST_CASE("the oracle knows whose a packet is")
     talk.model.forget(address_of(talk.pod.address));  // and another pod has its address now
     CHECK(talk.judge(Way::out, reply, translated_reply));
 
+    if (talk.protocol != IPPROTO_UDP)
+        return;
     talk.model.set_listening(service_of(talk.pod, talk.protocol), false);
     CHECK(talk.judge(Way::in, request, talk.packet(talk.client, talk.pod)));
+    talk.model.doubt(service_of(talk.other, talk.protocol));
+    CHECK_FALSE(talk.judge(Way::in, request, talk.packet(talk.client, talk.pod)));
 }
 
 TEST_CASE("the oracle notices verdicts that nobody may give")

@@ -7,7 +7,7 @@ set -uo pipefail
 status=0
 while read -r file; do
     licence=Apache-2.0
-    case $file in bpf/* | include/sallyport/abi.h) licence='GPL-2.0-only OR BSD-2-Clause' ;; esac
+    case $file in bpf/* | include/sallyport/abi*.h) licence='GPL-2.0-only OR BSD-2-Clause' ;; esac
     head -n 4 "$file" | grep -qF "SPDX-License-Identifier: $licence" || { echo "$file: no licence $licence"; status=1; }
     lines=$(wc -l <"$file")
     [ "$lines" -le 360 ] || { echo "$file: $lines lines, at most 360"; status=1; }

@@ -16,7 +16,7 @@ normalised()
 status=0
 while read -r file; do
     style=.clang-format
-    case $file in bpf/* | test/support/bpf/* | include/sallyport/abi.h) style=bpf/.clang-format ;; esac
+    case $file in bpf/* | test/support/bpf/* | include/sallyport/abi*.h) style=bpf/.clang-format ;; esac
     [ "${1:-}" != --fix ] || { clang-format-19 -i --style=file:$style "$file"; continue; }
     diff -u --label "$file" --label "$file (formatted)" \
         <(normalised <"$file") <(clang-format-19 --style=file:$style "$file" | normalised) || status=1

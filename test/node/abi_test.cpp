@@ -11,6 +11,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <fstream>
+#include <optional>
 
 using namespace sallyport::test;
 namespace fs = std::filesystem;
@@ -41,7 +42,7 @@ struct NodeOfAnotherVersion : Node
     }
 
     Pod pod{*this, {.expose = "80:9080, 443:9443/udp"}};
-    TcpServer tcp{pod.netns, "gateway", {"::", 9080}};
+    std::optional<TcpServer> tcp{std::in_place, pod.netns, "gateway", Target{"::", 9080}};
     UdpServer udp{pod.netns, "gateway", {"::", 9443}};
 };
 
@@ -87,4 +88,18 @@ TEST_CASE("the agent leaves another version's plugin where it is until its table
     CHECK(node.settled_footprint() == nothing);
     CHECK(agent.readiness_is(200));
     CHECK_FALSE(node.has_other_plugin());
+}
+
+TEST_CASE("a load balancer is told who serves by another version's tables too", "[abi][agent]")
+{
+    NodeOfAnotherVersion node;
+    const Agent agent(node);
+    REQUIRE(agent.readiness_is(503, "are of ABI"));
+    for (const char* path : {"/ports/80", "/ports/80?family=ipv6", "/ports/443/udp"})
+        CHECK(agent.get(path).status == 200);
+    for (const char* path : {"/ports/81", "/ports/443", "/ports/80/udp"})
+        CHECK(agent.get(path).status == 503);
+    node.tcp.reset();
+    CHECK(agent.get("/ports/80").status == 503);
+    CHECK(agent.get("/ports/443/udp").status == 200);
 }

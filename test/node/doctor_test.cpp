@@ -104,7 +104,7 @@ TEST_CASE("a healthy node is in order, before and after its first gateway", "[do
     CHECK(output.err.empty());
     CHECK(output.out.find("FAIL") == std::string::npos);
     CHECK(output.out.find("0 failures") != std::string::npos);
-    CHECK(output.out.find("somebody listens behind each node port") != std::string::npos);
+    CHECK(output.out.find("a pod serves behind each node port") != std::string::npos);
     CHECK(output.out.find('\x1b') == std::string::npos);
 }
 

@@ -41,14 +41,14 @@ TEST_CASE("a node without gateways has metrics, health and a page", "[web]")
     const Web web(node);
     const Metrics metrics = parse_metrics(web.get("/metrics").body);
     CHECK(metrics.types.size() == 12);
-    CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=0123456789ab,abi=3}") == 1);
+    CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=0123456789ab,abi=4}") == 1);
     CHECK(metrics.at("sallyport_flows{tier=established}") == 0);
     CHECK(web.get("/healthz").status == 200);
     CHECK(web.get("/readyz").status == 200);
     CHECK(web.get("/").body.find("<title>Sallyport</title>") != std::string::npos);
     CHECK(web.get("/page.js").status == 200);
     CHECK(web.get("/ports/80").status == 503);
-    CHECK(web.get("/ports/80").body == "no pod holds port 80/tcp\n");
+    CHECK(web.get("/ports/80").body == "no pod holds port 80/tcp over IPv4\n");
     for (const char* path : {"/ports/", "/ports/0", "/ports/65536", "/ports/80/sctp", "/ports/80/tcp/", "/index.html",
                              "/../etc/passwd", "/metrics/", "//", "/%00"}) {
         INFO(path);
@@ -87,8 +87,10 @@ TEST_CASE("/ports/N follows the listener at once", "[web]")
     require_ok(gateway.add());
     const HttpAnswer silent = web.get("/ports/80");
     CHECK(silent.status == 503);
-    CHECK(silent.body == "held by gateways/apisix-1, which doesn't listen on " + gateway.v4 + ":9080/tcp or [" +
-                             gateway.v6 + "]:9080/tcp\n");
+    CHECK(silent.body == "held by gateways/apisix-1 (nothing listens on " + gateway.v4 + ":9080/tcp)\n");
+    CHECK(web.get("/ports/80?family=ipv6").body ==
+          "held by gateways/apisix-1 (nothing listens on [" + gateway.v6 + "]:9080/tcp)\n");
+    CHECK(web.get("/ports/80?family=ip").status == 400);
     {
         TcpServer server(gateway.netns, "gateway", {"::", 9080});
         CHECK(web.get("/ports/80").status == 200);
@@ -103,7 +105,10 @@ TEST_CASE("/ports/N follows the listener at once", "[web]")
     CHECK(web.get("/ports/443/udp").status == 503);
 
     const TcpServer again(gateway.netns, "gateway", {gateway.v6, 9080});  // of one family alone
-    CHECK(web.get("/ports/80").status == 200);
+    CHECK(web.get("/ports/80").status == 503);                            // asked over IPv4
+    CHECK(web.get("/ports/80?family=ipv4").status == 503);
+    CHECK(web.get("/ports/80?family=ipv6").status == 200);
+    CHECK(exchange(node.host, web.at("::1"), "GET /ports/80 HTTP/1.1\r\n\r\n").status == 200);
     require_ok(gateway.del());
     CHECK(web.get("/ports/80").status == 503);
 }

@@ -95,8 +95,11 @@ PACKET_CASE("node_ingress", "a connection that begins to wait is told once, and 
 {
     OneGateway gateway(kind);
     gateway.listener = UniqueFd();
-    gateway.programs.change(gateway.node_port, kind.protocol,
-                            [](abi::node_port& port) { port.backends[0].hold_ms = 15000; });
+    gateway.programs.change(gateway.node_port, kind.protocol, [](abi::node_port& port) {
+        port.backends[0].hold_ms = 15000;
+        port.count = 0;  // the last pod went
+        port.vacant_until = monotonic_now() + 3'600'000'000'000;
+    });
     for (int i = 0; i < 3; i++)
         check_dropped(gateway.programs.ingress(request(kind)));
     const auto events = gateway.programs.events();

@@ -17,8 +17,10 @@ struct FastGateway : OneGateway
 {
     explicit FastGateway(Kind kind, bool fast = true) : OneGateway(kind)
     {
-        programs.change(node_port, kind.protocol,
-                        [&](abi::node_port& port) { port.backends[0].host_device = fast ? host_device : 0; });
+        programs.change(node_port, kind.protocol, [&](abi::node_port& port) {
+            port.backends[0].host_device = host_device;
+            port.backends[0].fast = fast;
+        });
     }
 
     Outcome uplink(const Packet& packet) const { return programs.run("pod_uplink", packet); }
@@ -105,8 +107,10 @@ PACKET_CASE("pod_uplink", "errors go the usual way", over_icmp)
 PACKET_CASE("node_ingress", "a device without a link-layer header has no fast path", every_kind)
 {
     OneGateway gateway(kind, {.link_header = 0});
-    gateway.programs.change(gateway.node_port, kind.protocol,
-                            [](abi::node_port& port) { port.backends[0].host_device = host_device; });
+    gateway.programs.change(gateway.node_port, kind.protocol, [](abi::node_port& port) {
+        port.backends[0].host_device = host_device;
+        port.backends[0].fast = true;
+    });
     Packet in = from(request(kind), {kind.v6 ? "2001:db8:86dd::7" : "8.0.0.7", 40000});  // as in link_test.cpp
     in.payload = counting(40);
     tried().insert({"node_ingress", kind});

@@ -21,6 +21,15 @@ abi::address wire_address(const std::string& text)
     return to_wire(Address::parse(text).value());
 }
 
+abi::backend backend_entry(std::uint64_t pod, std::uint32_t netns, std::uint16_t listener)
+{
+    abi::backend entry{};
+    entry.pod = pod;
+    entry.netns = netns;
+    entry.listener = listener;
+    return entry;
+}
+
 /// Until a socket can be bound to it, and could send there.
 void wait_for_address(const Namespace& netns, const Target& target)
 {
@@ -65,6 +74,7 @@ UniqueFd TestPod::listen(Kind kind, std::uint16_t port) const
 Programs::Programs(const LoadOptions& options)
     : object_(load_node(options)),
       backends(bpf_map__fd(object_->maps.backends), "backends"),
+      words(bpf_map__fd(object_->maps.words), "words"),
       node_ports(bpf_map__fd(object_->maps.node_ports), "node_ports"),
       port_uses(bpf_map__fd(object_->maps.port_uses), "port_uses"),
       addresses(bpf_map__fd(object_->maps.addresses), "addresses"),
@@ -83,7 +93,7 @@ void Programs::expose(const Target& node_port, std::uint8_t protocol, const std:
     for (const TestPod* pod : pods) {
         const bool v6 = node_port.address.find(':') != std::string::npos;
         const Target target = pod->at({v6, protocol}, container_port);
-        backends.put(endpoint_of(target, protocol), {pod->id, 0, pod->netns_id, htons(target.port), 0});
+        backends.put(endpoint_of(target, protocol), backend_entry(pod->id, pod->netns_id, htons(target.port)));
         abi::node_port_backend& place = port.backends[port.count++];
         place.address = wire_address(target.address);
         place.pod = pod->id;
@@ -124,7 +134,7 @@ void Programs::remap(const TestPod& pod, Kind kind, std::uint16_t port, std::uin
     entry.backends[0].pod = pod.id;
     entry.backends[0].netns = static_cast<__u32>(BPF_F_CURRENT_NETNS);
     entry.backends[0].port = entry.backends[0].listener = htons(container_port);
-    backends.put(endpoint_of(listener, kind.protocol), {pod.id, 0, pod.netns_id, htons(container_port), 0});
+    backends.put(endpoint_of(listener, kind.protocol), backend_entry(pod.id, pod.netns_id, htons(container_port)));
     use_port(kind.protocol, container_port, abi::PORT_OF_BACKEND);
     use_port(kind.protocol, port, abi::PORT_REMAPPED);
     const abi::endpoint key = endpoint_of(pod.at(kind, port), kind.protocol, abi::AT_POD);
@@ -138,7 +148,8 @@ void Programs::listen_elsewhere(const Target& node_port, std::uint8_t protocol, 
         for (std::uint32_t i = 0; i < port.count; i++) {
             abi::node_port_backend& place = port.backends[i];
             place.listener = htons(listener);
-            backends.put({place.address, place.port, protocol, 0, {}}, {place.pod, 0, place.netns, place.listener, 0});
+            backends.put({place.address, place.port, protocol, 0, {}},
+                         backend_entry(place.pod, place.netns, place.listener));
         }
     });
 }
@@ -177,7 +188,7 @@ Outcome Programs::run(const char* program, const Bytes& bytes) const
     return test_run(found ? bpf_program__fd(found) : -1, program, bytes);
 }
 
-bool Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t protocol)
+unsigned Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t protocol)
 {
     const bool v6 = listener.address.find(':') != std::string::npos;
     tried().insert({"ask_listener", {v6, protocol}});
@@ -187,9 +198,22 @@ bool Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t prot
     question.pod = pod.id;
     question.backend = endpoint_of(listener, protocol);
     if (const auto known = backends.find(question.backend); !known || known->pod != pod.id)
-        backends.put(question.backend, {pod.id, 0, pod.netns_id, question.listener, 0});
+        backends.put(question.backend, backend_entry(pod.id, pod.netns_id, question.listener));
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(&question);
-    return run("ask_listener", Bytes(bytes, bytes + sizeof question)).verdict == 1;
+    return static_cast<unsigned>(run("ask_listener", Bytes(bytes, bytes + sizeof question)).verdict);
+}
+
+abi::backend Programs::backend(const TestPod& pod, Kind kind) const
+{
+    return backends.find(endpoint_of(pod.at(kind), kind.protocol)).value();
+}
+
+void Programs::say(const TestPod& pod, const std::function<void(abi::pod_word&)>& change)
+{
+    abi::pod_word word{};
+    word.told_at = monotonic_now();
+    change(word);
+    words.put(pod.id, word);
 }
 
 abi::traffic Programs::traffic(const Target& node_port, std::uint8_t protocol, abi::scope scope) const

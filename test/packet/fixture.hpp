@@ -50,6 +50,7 @@ private:
 
 public:
     BpfTable<abi::endpoint, abi::backend> backends;
+    BpfTable<std::uint64_t, abi::pod_word> words;
     BpfTable<abi::endpoint, abi::node_port> node_ports;
     BpfTable<std::uint32_t, std::uint32_t> port_uses;
     BpfTable<abi::address_prefix, std::uint32_t> addresses;
@@ -81,8 +82,14 @@ public:
     Outcome run(const char* program, const Packet& packet) const;
     Outcome run(const char* program, const Bytes& bytes) const;
 
-    /// The program ask_listener's answer, for a backend that the pod holds there from now on.
-    bool ask(const TestPod& pod, const Target& listener, std::uint8_t protocol);
+    /// What the programs have noted of the pod at its port 9080.
+    abi::backend backend(const TestPod& pod, Kind kind) const;
+
+    /// Kubernetes' word about the pod, as the agent would tell it now.
+    void say(const TestPod& pod, const std::function<void(abi::pod_word&)>& change);
+
+    /// The program ask_listener's answer (enum listener_answer), for a backend that the pod holds there from now on.
+    unsigned ask(const TestPod& pod, const Target& listener, std::uint8_t protocol);
 
     abi::traffic traffic(const Target& node_port, std::uint8_t protocol, abi::scope scope = abi::AT_NODE) const;
     std::uint64_t drops(abi::drop reason) const;

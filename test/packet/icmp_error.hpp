@@ -46,6 +46,33 @@ inline Packet icmp_error(const std::string& source, const std::string& destinati
             .icmp = header};
 }
 
+/// The pod's own refusal of the client's first packet: RST, or "port unreachable".
+inline Packet refusal(const TestPod& pod, Kind kind, std::uint16_t client_port = 40000)
+{
+    if (!kind.tcp())
+        return icmp_error(pod.at(kind).address, client_at(kind).address, port_unreachable(kind),
+                          carried(to(request(kind, client_port), pod.at(kind)), 8));
+    Packet packet = with_flags(reply(pod, kind, client_port), tcp_flag::rst | tcp_flag::ack);
+    packet.sequence = 0;
+    packet.acknowledgement = 1001;
+    return packet;
+}
+
+/// The same as the client sees it.
+inline Packet refusal_by_node(Kind kind, std::uint16_t client_port = 40000)
+{
+    if (!kind.tcp())
+        return icmp_error(node_at(kind).address, client_at(kind).address, port_unreachable(kind),
+                          carried(request(kind, client_port), 8));
+    Packet packet{.source = node_at(kind),
+                  .destination = client_at(kind, client_port),
+                  .protocol = kind.protocol,
+                  .flags = tcp_flag::rst | tcp_flag::ack,
+                  .sequence = 0,
+                  .acknowledgement = 1001};
+    return packet;
+}
+
 inline std::string router(Kind kind)
 {
     return kind.v6 ? "2001:db8:8::1" : "192.0.2.1";

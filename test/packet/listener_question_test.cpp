@@ -11,13 +11,13 @@ PACKET_CASE("ask_listener", "says whether the pod listens there, now", every_kin
 {
     Programs programs;
     const TestPod pod(7, "10.0.0.7", "fd00::7");
-    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == 0);
     UniqueFd listener = pod.listen(kind);
-    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
-    CHECK_FALSE(programs.ask(pod, pod.at(kind, 9081), kind.protocol));
-    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.tcp() ? IPPROTO_UDP : IPPROTO_TCP));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == (abi::LISTENS | abi::TAKES_TRAFFIC));
+    CHECK(programs.ask(pod, pod.at(kind, 9081), kind.protocol) == 0);
+    CHECK(programs.ask(pod, pod.at(kind), kind.tcp() ? IPPROTO_UDP : IPPROTO_TCP) == 0);
     listener = UniqueFd();
-    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == 0);
 }
 
 PACKET_CASE("ask_listener", "asks the pod that is named, and no other", every_kind)
@@ -26,8 +26,8 @@ PACKET_CASE("ask_listener", "asks the pod that is named, and no other", every_ki
     const TestPod pod(7, "10.0.0.7", "fd00::7");
     const TestPod other(8, "10.0.0.8", "fd00::8");
     const UniqueFd listener = pod.listen(kind);
-    CHECK_FALSE(programs.ask(other, pod.at(kind), kind.protocol));
-    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(other, pod.at(kind), kind.protocol) == 0);
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == (abi::LISTENS | abi::TAKES_TRAFFIC));
 }
 
 PACKET_CASE("ask_listener", "knows a dual-stack socket from one of IPv6 alone", over_ipv4)
@@ -36,10 +36,10 @@ PACKET_CASE("ask_listener", "knows a dual-stack socket from one of IPv6 alone", 
     const TestPod pod(7, "10.0.0.7", "fd00::7");
     const int type = kind.tcp() ? SOCK_STREAM : SOCK_DGRAM;
     UniqueFd listener = bound_socket(pod.netns, {"::", 9080}, type);
-    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == (abi::LISTENS | abi::TAKES_TRAFFIC));
     listener = UniqueFd();
     listener = bound_socket(pod.netns, {pod.v6, 9080}, type);
-    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == 0);
 }
 
 // The kernel takes the question for a frame: where bytes 12 and 13 say "IP", it must be as long as an IP header.
@@ -50,8 +50,8 @@ PACKET_CASE("ask_listener", "an address that looks like an Ethernet type is one 
                                    std::pair("129.0.0.7", "fd00::8100:7"));
     const TestPod pod(7, v4, v6);
     const UniqueFd listener = pod.listen(kind);
-    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
-    CHECK_FALSE(programs.ask(pod, pod.at(kind, 9081), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == (abi::LISTENS | abi::TAKES_TRAFFIC));
+    CHECK(programs.ask(pod, pod.at(kind, 9081), kind.protocol) == 0);
 }
 
 PACKET_CASE("ask_listener", "notes since when the pod listens, as a packet would", every_kind)
@@ -62,10 +62,10 @@ PACKET_CASE("ask_listener", "notes since when the pod listens, as a packet would
         return programs.backends.find(endpoint_of(pod.at(kind), kind.protocol)).value().listening_since;
     };
     UniqueFd listener = pod.listen(kind);
-    CHECK(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == (abi::LISTENS | abi::TAKES_TRAFFIC));
     CHECK(since() != 0);
     listener = UniqueFd();
-    CHECK_FALSE(programs.ask(pod, pod.at(kind), kind.protocol));
+    CHECK(programs.ask(pod, pod.at(kind), kind.protocol) == 0);
     CHECK(since() == 0);
 }
 

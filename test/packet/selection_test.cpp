@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which pod gets a new connection, and which keep theirs.
-#include "fixture.hpp"
+#include "icmp_error.hpp"
 #include "real_connection.hpp"
 
 #include <map>
@@ -54,7 +54,8 @@ PACKET_CASE("node_ingress", "the youngest pod that listens is chosen", every_kin
     pods.check_goes_to(pods.middle, kind, 40004);
 }
 
-PACKET_CASE("node_ingress", "where nobody listens, the packet is the host's to refuse", every_kind)
+PACKET_CASE("node_ingress", "where nobody is known to serve, the youngest gets the packet, and answers for itself",
+            every_kind)
 {
     ThreePods pods;
     pods.expose_all(kind, GENERATE(abi::SHARE_NEWEST, abi::SHARE_SPREAD));
@@ -62,10 +63,9 @@ PACKET_CASE("node_ingress", "where nobody listens, the packet is the host's to r
     const UniqueFd other_protocol = pods.oldest.listen({kind.v6, static_cast<std::uint8_t>(kind.tcp() ? 17 : 6)});
     const UniqueFd loopback =
         bound_socket(pods.oldest.netns, {kind.v6 ? "::1" : "127.0.0.1", 9080}, kind.tcp() ? SOCK_STREAM : SOCK_DGRAM);
-    check_untouched(pods.programs.ingress(request(kind)), request(kind));
-    CHECK(pods.programs.flows_new.all().empty());
-    CHECK(pods.programs.traffic(node_at(kind), kind.protocol).connections == 0);
-    CHECK(pods.programs.traffic(node_at(kind), kind.protocol).packets[abi::FROM_CLIENT] == 0);
+    pods.check_goes_to(pods.youngest, kind, 40001);
+    check_translated(pods.programs.egress(refusal(pods.youngest, kind, 40001)), refusal_by_node(kind, 40001));
+    pods.check_goes_to(pods.middle, kind, 40002);  // nobody has asked this one yet
 }
 
 PACKET_CASE("node_ingress", "a listener at the pod's address, or at IPv4 and IPv6 at once, is one", every_kind)
@@ -82,18 +82,23 @@ PACKET_CASE("node_ingress", "a listener at the pod's address, or at IPv4 and IPv
 
 PACKET_CASE("node_ingress", "a datagram socket that is connected to somebody takes nobody else's", over_udp)
 {
-    OneGateway gateway(kind);
+    ThreePods pods;
+    pods.expose_all(kind);
+    const UniqueFd connected = pods.youngest.listen(kind);
+    const UniqueFd listener = pods.oldest.listen(kind);
     const SocketAddress peer(client_at(kind, 5353));
-    REQUIRE(connect(gateway.listener.get(), peer.raw(), peer.size) == 0);
-    check_untouched(gateway.programs.ingress(request(kind)), request(kind));
+    REQUIRE(connect(connected.get(), peer.raw(), peer.size) == 0);
+    pods.check_goes_to(pods.oldest, kind, 40001);
 }
 
-PACKET_CASE("node_ingress", "a retransmitted SYN, or a flow's next datagram, stays with the pod", every_kind)
+PACKET_CASE("node_ingress", "a retransmitted SYN, or a flow's next datagram, stays with the pod that answered",
+            every_kind)
 {
     ThreePods pods;
     pods.expose(kind, {&pods.oldest});
     const UniqueFd old_one = pods.oldest.listen(kind);
     pods.check_goes_to(pods.oldest, kind, 40001);
+    pods.programs.egress(reply(pods.oldest, kind, 40001));
     pods.expose_all(kind);
     const UniqueFd young_one = pods.youngest.listen(kind);
     pods.check_goes_to(pods.oldest, kind, 40001);

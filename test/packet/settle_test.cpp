@@ -25,10 +25,7 @@ struct TwoPods
         });
     }
 
-    abi::backend backend(const TestPod& pod, Kind kind) const
-    {
-        return programs.backends.find(endpoint_of(pod.at(kind), kind.protocol)).value();
-    }
+    abi::backend backend(const TestPod& pod, Kind kind) const { return programs.backend(pod, kind); }
 
     /// As if the pod had been seen to listen for so long.
     void listens_for(const TestPod& pod, Kind kind, std::uint64_t time)

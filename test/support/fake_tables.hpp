@@ -88,16 +88,17 @@ struct FakeTables
     FakeTable<abi::pod_key, abi::pod> pods{lifetime};
     FakeTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{lifetime};
     FakeTable<abi::endpoint, abi::backend> backends{lifetime};
+    FakeTable<__u64, abi::pod_word> words{lifetime};
     FakeTable<abi::endpoint, abi::node_port> node_ports{lifetime};
     FakeTable<__u32, __u32> port_uses{lifetime};
     FakeTable<abi::endpoint, std::vector<abi::traffic>> traffic{lifetime};
 
-    BindingTables references() { return {meta, pods, pod_exposures, backends, node_ports, port_uses, traffic}; }
+    BindingTables references() { return {meta, pods, pod_exposures, backends, words, node_ports, port_uses, traffic}; }
 
     /// Entries that belong to pods; `meta` and `port_uses` outlive them.
     std::size_t entries() const
     {
-        return pods.size() + pod_exposures.size() + backends.size() + node_ports.size() + traffic.size();
+        return pods.size() + pod_exposures.size() + backends.size() + words.size() + node_ports.size() + traffic.size();
     }
 };
 

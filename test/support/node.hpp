@@ -107,8 +107,11 @@ struct PodSpec
     Primary primary = Primary::stand_in;
     bool v4 = true;
     bool v6 = true;
+    bool settles_by_default = false;  ///< `settle` isn't set where the annotations don't
+    int device_number = 0;            ///< of its eth0; 0: what the kernel gives, mostly 2. With the stand-in alone
 };
 
+/// A pod with annotations has `settle: 0s` unless its spec says otherwise, so that what takes over does so at once.
 class Pod
 {
 public:

@@ -34,6 +34,8 @@ Pod::Pod(Node& node, PodSpec spec)
 {
     if (!spec_.expose.empty())
         spec_.annotations["sallyport.dev/expose"] = spec_.expose;
+    if (!spec_.annotations.empty() && !spec_.settles_by_default)
+        spec_.annotations.try_emplace("sallyport.dev/settle", "0s");
     if (spec_.primary == Primary::stand_in)
         wire();
 }
@@ -47,7 +49,9 @@ void Pod::wire()
     v4 = "10.1." + std::to_string(1 + number_ / 250 % 250) + '.' + std::to_string(1 + number_ % 250);
     v6 = "fd00:10:1::1:" + host_part;
 
-    std::string outside = "link add " + device + " type veth peer name eth0 netns " + netns.name() + "\n";
+    std::string outside = "link add " + device + " type veth peer name eth0 " +
+                          (spec_.device_number != 0 ? "index " + std::to_string(spec_.device_number) + ' ' : "") +
+                          "netns " + netns.name() + "\n";
     std::string inside;
     primary_result = {
         {"cniVersion", node_.cni_version},

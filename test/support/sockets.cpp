@@ -69,12 +69,19 @@ UniqueFd open_socket(const Namespace& netns, int family, int type)
     });
 }
 
-UniqueFd bound_socket(const Namespace& netns, const Target& target, int type)
+UniqueFd bound_socket(const Namespace& netns, const Target& target, int type, const BindOptions& options)
 {
     const SocketAddress address(target);
     UniqueFd socket = open_socket(netns, address.storage.ss_family, type);
     const int on = 1;
     setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (!options.device.empty() && setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, options.device.c_str(),
+                                              static_cast<socklen_t>(options.device.size())) != 0)
+        fail("bind to " + options.device);
+    const bool v6 = address.storage.ss_family == AF_INET6;
+    if (options.transparent &&
+        setsockopt(socket.get(), v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof(on)) != 0)
+        fail("IP_TRANSPARENT");
     if (bind(socket.get(), address.raw(), address.size) != 0)
         fail("bind " + target.to_string());
     if (type == SOCK_STREAM && listen(socket.get(), 1024) != 0)

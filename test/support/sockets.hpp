@@ -49,8 +49,14 @@ struct SocketAddress
 /// `type` is SOCK_STREAM or SOCK_DGRAM; non-blocking.
 UniqueFd open_socket(const Namespace& netns, int family, int type);
 
+struct BindOptions
+{
+    std::string device{};      ///< SO_BINDTODEVICE
+    bool transparent = false;  ///< IP_TRANSPARENT, of both families
+};
+
 /// Bound, and for SOCK_STREAM listening. Throws std::system_error.
-UniqueFd bound_socket(const Namespace& netns, const Target& target, int type);
+UniqueFd bound_socket(const Namespace& netns, const Target& target, int type, const BindOptions& options = {});
 
 /// True once `events` (poll(2)) are there.
 bool wait_for(int socket, short events, std::chrono::milliseconds limit);

@@ -54,9 +54,9 @@ std::string summary(const std::string& data)
 
 }  // namespace
 
-TcpServer::TcpServer(const Namespace& netns, std::string name, const Target& listen)
+TcpServer::TcpServer(const Namespace& netns, std::string name, const Target& listen, const BindOptions& options)
     : name_(std::move(name)),
-      listener_(bound_socket(netns, listen, SOCK_STREAM)),
+      listener_(bound_socket(netns, listen, SOCK_STREAM, options)),
       acceptor_([this] { accept_all(); })
 {}
 
@@ -120,9 +120,9 @@ void TcpServer::serve(int socket, const std::string& client) const
         send_all(socket, summary(data) + '\n');
 }
 
-UdpServer::UdpServer(const Namespace& netns, std::string name, const Target& listen)
+UdpServer::UdpServer(const Namespace& netns, std::string name, const Target& listen, const BindOptions& options)
     : name_(std::move(name)),
-      socket_(bound_socket(netns, listen, SOCK_DGRAM)),
+      socket_(bound_socket(netns, listen, SOCK_DGRAM, options)),
       thread_([this] { answer_all(); })
 {}
 

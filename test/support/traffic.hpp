@@ -23,7 +23,7 @@ namespace sallyport::test {
 class TcpServer
 {
 public:
-    TcpServer(const Namespace& netns, std::string name, const Target& listen);
+    TcpServer(const Namespace& netns, std::string name, const Target& listen, const BindOptions& options = {});
     ~TcpServer();
 
 private:
@@ -41,7 +41,7 @@ private:
 class UdpServer
 {
 public:
-    UdpServer(const Namespace& netns, std::string name, const Target& listen);
+    UdpServer(const Namespace& netns, std::string name, const Target& listen, const BindOptions& options = {});
     ~UdpServer();
 
 private:

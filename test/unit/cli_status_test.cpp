@@ -15,7 +15,9 @@ PodReport pod(const std::string& name, const std::string& address, bool listenin
     report.pod_namespace = "apisix";
     report.pod = report.container_id = name;
     report.backend = {*Address::parse(address), PodPort{9080}, Protocol::tcp};
-    report.candidate = {report.backend, listening, listening ? 185s : 0s};
+    report.candidate.listener = report.backend;
+    if (listening)
+        report.candidate.seen.listening_since = NodeReport{}.sample.at - 185s;
     report.choice = {takes_new, takes_new ? "youngest that listens" : "a younger pod listens"};
     report.flows = 2;
     return report;

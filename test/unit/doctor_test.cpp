@@ -31,7 +31,8 @@ NodePortReport port(std::uint16_t number, bool listening = true, const std::stri
     report.node_port = {*Address::parse(address), HostPort{number}, Protocol::tcp, Scope::node};
     PodReport pod;
     pod.backend.address = *Address::parse(address == "::" ? "fd00::1" : "10.0.0.1");
-    pod.candidate.listening = listening;
+    if (listening)
+        pod.candidate.seen.listening_since = Instant(std::chrono::seconds(1));
     report.pods = {pod};
     return report;
 }

@@ -18,7 +18,8 @@ PodReport pod(const std::string& name, bool listening, const std::string& pod_na
     PodReport report;
     report.pod_namespace = pod_namespace;
     report.pod = name;
-    report.candidate.listening = listening;
+    if (listening)
+        report.candidate.seen.listening_since = Instant(std::chrono::seconds(1));
     return report;
 }
 
@@ -150,7 +151,7 @@ TEST_CASE("metrics: what the node and the agent say", "[metrics]")
     CHECK(metrics.at("sallyport_drops_total{reason=rewrite_failed}") == 0);
     CHECK(metrics.at("sallyport_conflicts_total") == 6);
     CHECK(metrics.at("sallyport_reattached_total") == 7);
-    CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=abc,abi=3}") == 1);
+    CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=abc,abi=4}") == 1);
 }
 
 TEST_CASE("metrics: names can't break out of their labels", "[metrics]")

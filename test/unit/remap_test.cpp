@@ -119,13 +119,13 @@ TEST_CASE("since when a backend listens is read from where the datapath notes it
     Bindings bindings(tables.references());
     const Exposure exposed = exposure(80, "10.0.0.1");
     bindings.bind(binding("a", {exposed}));
-    CHECK_FALSE(bindings.node_ports()[0].backends.at(0).listening_since);
+    CHECK_FALSE(bindings.node_ports()[0].backends.at(0).seen.listening_since);
 
     abi::backend backend = *tables.backends.find(to_wire(exposed.backend));
     backend.listening_since = 5'000'000'000;
     tables.backends.put(to_wire(exposed.backend), backend);
-    CHECK(bindings.node_ports()[0].backends.at(0).listening_since == Instant(std::chrono::seconds(5)));
+    CHECK(bindings.node_ports()[0].backends.at(0).seen.listening_since == Instant(std::chrono::seconds(5)));
 
     bindings.repair();  // which takes nothing away that is right
-    CHECK(bindings.node_ports()[0].backends.at(0).listening_since == Instant(std::chrono::seconds(5)));
+    CHECK(bindings.node_ports()[0].backends.at(0).seen.listening_since == Instant(std::chrono::seconds(5)));
 }

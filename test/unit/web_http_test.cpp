@@ -11,11 +11,15 @@ using namespace sallyport::web;
 
 namespace {
 
-/// Answers with the path that it was asked for.
-Http echo()
+/// Answers with the path that it was asked for, over IPv4.
+class Echo
 {
-    return Http([](const std::string& path) { return reply(200, path); });
-}
+public:
+    Message answer(std::string_view head) const { return http_.answer(head, Family::v4); }
+
+private:
+    Http http_{[](const Asked& asked) { return reply(200, asked.path); }};
+};
 
 std::string status_line(const Message& message)
 {
@@ -39,7 +43,7 @@ std::size_t count(const std::string& text, const std::string& part)
 
 TEST_CASE("http: GET gets the reply to its path, HEAD the same without it", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     const Message get = http.answer("GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(status_line(get) == "HTTP/1.1 200 OK");
     CHECK(body(get) == "/a b");
@@ -50,7 +54,7 @@ TEST_CASE("http: GET gets the reply to its path, HEAD the same without it", "[we
 
 TEST_CASE("http: every answer closes, has one length, and forbids what a browser shouldn't do with it", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     for (const char* request : {"GET / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n",
                                 "BREW / HTTP/1.1\r\n\r\n", "\x16\x03\x01"}) {
         INFO(request);
@@ -70,7 +74,7 @@ TEST_CASE("http: every answer closes, has one length, and forbids what a browser
 
 TEST_CASE("http: other methods are refused", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}) {
         INFO(method);
         const Message message = http.answer(std::string(method) + " / HTTP/1.1\r\nContent-Length: 9\r\n\r\n");
@@ -81,7 +85,7 @@ TEST_CASE("http: other methods are refused", "[web]")
 
 TEST_CASE("http: what isn't HTTP/1 is a bad request", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     for (const char* bad :
          {"BREW / HTTP/1.1\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/3\r\n\r\n", "GET  / HTTP/1.1 x\r\n\r\n",
           "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01\x02", "x", "GET / HTTP/1.1\n\n", "\r\n\r\n"}) {
@@ -94,7 +98,7 @@ TEST_CASE("http: what isn't HTTP/1 is a bad request", "[web]")
 
 TEST_CASE("http: header fields change nothing", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     const Message plain = http.answer("GET / HTTP/1.1\r\n\r\n");
     std::string many_ranges = "bytes=0-0";
     for (int i = 0; i < 3000; i++)
@@ -113,7 +117,7 @@ TEST_CASE("http: header fields change nothing", "[web]")
 
 TEST_CASE("http: fields that two readers could read differently are a bad request", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     for (const char* field :
          {": :", "no colon", "Host : x", "a b: c", "X: a\x01", "X: a\n\r\nY: b", "Content-Length: 99999999999999999999",
           "Content-Length: -1", "Content-Length: 1\r\nContent-Length: 2",
@@ -126,7 +130,7 @@ TEST_CASE("http: fields that two readers could read differently are a bad reques
 
 TEST_CASE("http: what follows the head changes nothing", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     const Message plain = http.answer("GET /a HTTP/1.1\r\n\r\n");
     for (const char* more : {"GET /b HTTP/1.1\r\n\r\n", "\xff\xfe garbage", "\r\n"}) {
         INFO(more);
@@ -140,7 +144,7 @@ TEST_CASE("http: what follows the head changes nothing", "[web]")
 
 TEST_CASE("http: a path is decoded once, or refused", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     CHECK(body(http.answer("GET /%2566%2F%c3%A9+#x?y HTTP/1.1\r\n\r\n")) == "/%66/\u00e9+");
     for (const char* path : {"/%", "/%4", "/%zz", "/%4x", "/%-1", "/%+1", "/%%20", "/%u0041"}) {
         INFO(path);
@@ -150,15 +154,15 @@ TEST_CASE("http: a path is decoded once, or refused", "[web]")
 
 TEST_CASE("http: an error inside is a 500 that tells nothing", "[web]")
 {
-    Http http([](const std::string&) -> Reply { throw std::runtime_error("secret"); });
-    const Message message = http.answer("GET / HTTP/1.1\r\n\r\n");
+    Http http([](const Asked&) -> Reply { throw std::runtime_error("secret"); });
+    const Message message = http.answer("GET / HTTP/1.1\r\n\r\n", Family::v4);
     CHECK(status_line(message) == "HTTP/1.1 500 Internal Server Error");
     CHECK((message.head + body(message)).find("secret") == std::string::npos);
 }
 
 TEST_CASE("http: any bytes get an answer", "[web]")
 {
-    Http http = echo();
+    const Echo http;
     std::mt19937 dice(4);
     const std::string good = "GET /status.json?x=%20&y=1#z HTTP/1.1\r\nHost: a\r\nRange: bytes=0-\r\n\r\n";
     for (int i = 0; i < 5000; i++) {

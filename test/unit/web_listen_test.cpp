@@ -47,3 +47,16 @@ TEST_CASE("/ports/: a port, and a protocol where it isn't TCP", "[web]")
         CHECK(parse_port_path(text) == std::nullopt);
     }
 }
+
+TEST_CASE("/ports/: the family by which the request came, unless it asks for one", "[web]")
+{
+    for (const Family came : {Family::v4, Family::v6}) {
+        for (const char* query : {"", "a=b", "xfamily=ipv4", "&", "Family=ipv6"})
+            CHECK(parse_family(query, came) == came);
+        for (const char* query : {"family=ipv4", "a=b&family=ipv4", "family=ipv6&family=ipv4", "family=ipv4&"})
+            CHECK(parse_family(query, came) == Family::v4);
+        CHECK(parse_family("family=ipv6", came) == Family::v6);
+        for (const char* query : {"family=", "family=4", "family=IPv4", "family=ipv4&family=x"})
+            CHECK(parse_family(query, came) == std::nullopt);
+    }
+}

@@ -167,7 +167,7 @@ function podsOf(group) {
     pod.since = Math.max(...pod.places.map((place) => place.listeningForMs));
     // Of places that are alike the reason is said once.
     const telling = pod.places.filter((place) => place.takesNew === pod.takesNew);
-    pod.why = pod.listens ? distinct(telling.map((place) => place.why)).join("; ") : "nothing listens there";
+    pod.why = distinct(telling.map((place) => place.why)).join("; ");
   }
   return [...pods.values()];
 }
@@ -212,10 +212,10 @@ function makePod() {
 function updatePod(row, pod) {
   const [name, listeners, takes, flows] = row.cells;
   text(name.children[0], pod.name);
-  text(name.children[1], pod.listens && pod.since >= 1000 ? `listening for ${duration(pod.since)}` : "");
+  text(name.children[1], pod.listens && pod.since >= 1000 ? `serving for ${duration(pod.since)}` : "");
   sync(listeners, listenersOf(pod), ([address]) => address, ([address]) => make("span", {}, address), (element, [address, on]) => {
     attribute(element, "class", on ? "listener on" : "listener");
-    attribute(element, "title", on ? `listens on ${address}` : `nothing listens on ${address}`);
+    attribute(element, "title", on ? `serves at ${address}` : `isn't known to serve at ${address}`);
   });
   attribute(takes.children[0], "class", pod.takesNew ? "takes on" : "takes");
   text(takes.children[0], pod.takesNew ? "takes them" : "takes none");
