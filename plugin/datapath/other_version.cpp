@@ -31,7 +31,7 @@ bool is_at(const abi::endpoint& key, std::uint16_t port, Protocol protocol, bool
 {
     const NodePort node_port = node_port_from_wire(key);
     return node_port.scope == Scope::node && number(node_port.port) == port && node_port.protocol == protocol &&
-           node_port.address.is_v4() == v4;
+           node_port.address.is_v4() == v4 && !node_port.address.is_loopback();
 }
 
 bool takes_traffic(const UniqueFd& program, std::uint32_t abi, const abi::node_port_backend& place, __u8 protocol)

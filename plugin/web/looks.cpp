@@ -26,10 +26,13 @@ std::string text_of(const PortLabel& port)
     return std::to_string(port.port) + "/" + std::string(name(port.protocol));
 }
 
-bool is_at(const NodePortEntry& entry, const PortLabel& port)
+/// Is it that port, where a client of that family may come from outside?
+bool is_at(const NodePortEntry& entry, const PortLabel& port, Family family)
 {
-    return entry.node_port.scope == Scope::node && number(entry.node_port.port) == port.port &&
-           entry.node_port.protocol == port.protocol;
+    const NodePort& node_port = entry.node_port;
+    return node_port.scope == Scope::node && number(node_port.port) == port.port &&
+           node_port.protocol == port.protocol && node_port.address.is_v4() == (family == Family::v4) &&
+           !node_port.address.is_loopback();
 }
 
 /// "held by apisix/apisix-1 (nothing listens on 10.0.1.7:9080/tcp; nothing listens on [fd00::7]:9080/tcp)"
@@ -114,7 +117,7 @@ std::optional<std::string> why_not_served(const Paths& paths, const PortLabel& p
         pods.emplace(pod.generation, std::move(pod));
     std::map<std::string, std::set<std::string>> reasons;  // by pod
     for (const NodePortEntry& entry : datapath->bindings().node_ports()) {
-        if (!is_at(entry, port) || entry.node_port.address.is_v4() != v4)
+        if (!is_at(entry, port, family))
             continue;
         for (const NodePortBackend& backend : entry.backends) {
             const auto pod = pods.find(backend.generation);

@@ -5,6 +5,7 @@
 #include "support/local_node.hpp"
 #include "support/require_ok.hpp"
 #include "support/traffic.hpp"
+#include "support/web.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -58,6 +59,20 @@ TEST_CASE("a mapping's hostIP narrows it", "[port mappings]")
     require_ok(pod.add());
     CHECK(ask_tcp(node.client, {"192.168.100.7", 8080}) == "web " + client_v4);
     CHECK(ask_tcp(node.client, {node_v4, 8080}) == "refused");
+}
+
+TEST_CASE("a load balancer isn't sent to a port that the node has for itself alone", "[port mappings][web]")
+{
+    Node node;
+    ask_for_port_mappings(node);
+    Pod pod(node, {.port_mappings = Json::array({mapping(8080, 80, "tcp", "127.0.0.1"), mapping(8443, 443)})});
+    const TcpServer web(pod.netns, "web", {"::", 80});
+    const TcpServer tls(pod.netns, "tls", {"::", 443});
+    require_ok(pod.add());
+    const Web agent(node);
+    CHECK(agent.get("/ports/8443").status == 200);
+    CHECK(agent.get("/ports/8080").status == 503);
+    CHECK(agent.get("/ports/8080").body == "no pod holds port 8080/tcp over IPv4\n");
 }
 
 TEST_CASE("container ports without a hostPort are none of ours", "[port mappings]")
