@@ -60,3 +60,21 @@ TEST_CASE("a rolling update under load fails no connection", "[load][rolling]")
     CHECK(report.failures == "");
     CHECK(report.requests > 100UL * static_cast<unsigned>(rollovers));  // on a machine that is busy with others too
 }
+
+// `nginx -t` listens for about a millisecond. Images run it before they start.
+TEST_CASE("a younger pod that tests its configuration resets nobody, with defaults", "[load][rolling]")
+{
+    Node node;
+    Pod older(node, {.name = "older", .expose = "80:9080", .settles_by_default = true});
+    Pod younger(node, {.name = "younger", .expose = "80:9080", .settles_by_default = true});
+    const Nginx nginx(node, older);
+    require_ok(older.add());
+    require_ok(younger.add());
+    Load load(node.client, {node_v4, 80}, Reuse::connection_per_request);
+    for (int i = 0; i < 100; i++)
+        Nginx::test_configuration(node, younger);
+    const LoadReport report = load.stop();
+    INFO(report.text);
+    CHECK(report.failures == "");
+    CHECK(report.requests > 100);
+}

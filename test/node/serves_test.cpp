@@ -211,28 +211,6 @@ TEST_CASE("a pod that isn't Ready gets nothing while a Ready one serves", "[serv
     CHECK(name_in(ask_tcp(node.client, {node_v4, 80})) == "younger");
 }
 
-TEST_CASE("a younger pod that tests its configuration with its port open resets nobody, with defaults",
-          "[load][serves]")
-{
-    Node node;
-    Pod older(node, {.name = "older", .expose = "80:9080", .settles_by_default = true});
-    Pod younger(node, {.name = "younger", .expose = "80:9080", .settles_by_default = true});
-    const TcpServer first(older.netns, "older", {"::", 9080});
-    require_ok(older.add());
-    Clients clients(node, 0us);
-    clients.wait_for(50);
-    require_ok(younger.add());
-    for (int i = 0; i < 100; i++) {
-        const sallyport::UniqueFd test = bound_socket(younger.netns, {"::", 9080}, SOCK_STREAM);
-        std::this_thread::sleep_for(1ms);  // nginx -t
-    }
-    clients.wait_for(20);
-    const auto& heard = clients.stop();
-    CHECK(heard.size() == 1);
-    CHECK(heard.contains("older"));
-    CHECK(heard.at("older") > 100);
-}
-
 TEST_CASE("a pod that refuses moves the client to who serves", "[serves]")
 {
     Node node;

@@ -75,6 +75,13 @@ Nginx::Nginx(const Node& node, const Pod& pod) : directory_(write_config(node, p
     }
 }
 
+void Nginx::test_configuration(const Node& node, const Pod& pod)
+{
+    Invocation test = nginx(write_config(node, pod), pod);
+    test.argv.emplace_back("-t");
+    must_execute(std::move(test));
+}
+
 void Nginx::drain(std::chrono::milliseconds pre_stop)
 {
     std::this_thread::sleep_for(pre_stop);

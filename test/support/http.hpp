@@ -22,6 +22,9 @@ class Nginx
 public:
     Nginx(const Node& node, const Pod& pod);
 
+    /// `nginx -t`, in a pod where nginx may run or not: binds the port, listens, and closes it again.
+    static void test_configuration(const Node& node, const Pod& pod);
+
     /// A pod's end as Kubernetes and the usual manifests have it: preStop sleeps, then SIGQUIT, then it ends by itself.
     void drain(std::chrono::milliseconds pre_stop);
 

@@ -103,9 +103,9 @@ TEST_CASE("expose and remap may have 1024 items together")
                      "most 1024"});
 }
 
-TEST_CASE("settle and hold are durations of up to a minute, and 0 unless written")
+TEST_CASE("settle and hold are durations of up to a minute; unwritten, 200 ms and 0")
 {
-    CHECK(parse_wishes({}, {}).sharing == Sharing{});
+    CHECK(parse_wishes({}, {}).sharing == Sharing{Share::newest, 200ms, 0s});
     const Wishes wishes = parse_wishes(
         {{"sallyport.dev/settle", "1500ms"}, {"sallyport.dev/hold", "30s"}, {"sallyport.dev/share", "spread"}}, {});
     CHECK(wishes.sharing == Sharing{Share::spread, 1500ms, 30s});

@@ -35,7 +35,7 @@ stand_in_for_cilium delete
 claim "what it dropped passes without it" ask tcp "pod1 192.168.100.2" 192.168.100.1 8081
 stand_in_for_cilium add
 [ $hook = tcx ] || claim "CHECK tells that the filter which Cilium made anew came before ours" fails call CHECK 1 "$annotations"
-claim "ADD of a second pod, which doesn't listen yet" call ADD 2 "$annotations"
+claim "ADD of a second pod, which doesn't listen yet" call ADD 2 "$annotations, \"sallyport.dev/settle\": \"0s\""
 claim "ADD put ours before the filter that Cilium had made anew, and the first pod alone listens" \
     ask tcp "pod1 192.168.100.2" 192.168.100.1 80
 claim "CHECK finds ours first" call CHECK 1 "$annotations"
