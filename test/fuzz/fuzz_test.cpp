@@ -95,6 +95,7 @@ TEST_CASE("packets of every kind through the node's programs")
     const Oracle::Counts counts = send_all_through(stage);
     CHECK(counts.fragments > 0);
     CHECK(counts.dropped > 0);  // those that are held
+    CHECK(counts.choices > 50);
 }
 
 TEST_CASE("packets of every kind through a pod's programs")

@@ -50,6 +50,35 @@ bool Model::listens(const Service& backend) const
     return found != listening_.end() && found->second;
 }
 
+void Model::answer(const Tuple& inside, bool surely)
+{
+    Heard& heard = heard_[{inside.protocol, inside.destination}];
+    heard.answered = true;
+    if (!surely || !answered_.insert(inside).second)
+        return;
+    heard.refused = false;
+    heard.unanswered = 0;
+}
+
+bool Model::may_serve(const Service& backend) const
+{
+    const auto heard = heard_.find(backend);
+    return listens(backend) || (heard != heard_.end() && heard->second.answered);
+}
+
+bool Model::may_be_passed(const Service& backend) const
+{
+    constexpr unsigned silence = 3;  // SYNs in a row, and a second has gone by, for all that the model knows
+    const auto heard = heard_.find(backend);
+    return heard != heard_.end() && (heard->second.refused || heard->second.unanswered >= silence);
+}
+
+void Model::open(const Tuple& outside, const Tuple& inside)
+{
+    answered_.erase(inside);
+    learn(outside, inside);
+}
+
 void Model::learn(const Tuple& outside, const Tuple& inside)
 {
     flows_[inside].insert(outside);
@@ -66,6 +95,8 @@ void Model::forget(const IpAddress& pod)
 {
     const auto of_pod = [&](const Tuple& inside) { return inside.destination.address == pod; };
     std::erase_if(flows_, [&](const auto& flow) { return of_pod(flow.first); });
+    std::erase_if(heard_, [&](const auto& heard) { return heard.first.end.address == pod; });
+    std::erase_if(answered_, of_pod);
     for (auto& [outside, insides] : by_outside_)
         std::erase_if(insides, of_pod);
 }

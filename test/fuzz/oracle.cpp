@@ -29,11 +29,23 @@ Service source_of(const Tuple& tuple)
     return {tuple.protocol, tuple.source};
 }
 
+constexpr unsigned syn = 0x02, rst = 0x04, ack = 0x10;
+
+unsigned flags_of(const Bytes& frame, const IpView& ip)
+{
+    return ip.l4 + 13 < frame.size() ? frame[ip.l4 + 13] : 0;
+}
+
 /// A datagram, or the first segment of a connection: what needs no flow.
 bool opens(const Bytes& frame, const IpView& ip)
 {
-    constexpr unsigned syn = 0x02, ack = 0x10;
-    return ip.protocol == IPPROTO_UDP || (frame[ip.l4 + 13] & (syn | ack)) == syn;
+    return ip.protocol == IPPROTO_UDP || (flags_of(frame, ip) & (syn | ack)) == syn;
+}
+
+/// A datagram, or what TCP says to a SYN that it takes.
+bool accepts(const Bytes& frame, const IpView& ip)
+{
+    return ip.protocol == IPPROTO_UDP || (flags_of(frame, ip) & (syn | ack | rst)) == (syn | ack);
 }
 
 std::optional<std::string> judge_bytes(const Trial& trial, const View& before, const View& after)
@@ -64,8 +76,8 @@ std::optional<std::string> Oracle::judge(const Trial& trial)
     if (trial.verdict != next_program && trial.verdict != drop)
         return "verdict " + std::to_string(trial.verdict) + " would end the chain, or is none";
     const View before = view_of(trial.before);
-    if (trial.way == Way::out && before.shape == Shape::icmp_error)
-        model_.doubt(destination_of(before.inner.tuple));  // it may say that nothing takes datagrams there
+    if (trial.way == Way::out)
+        hear(trial, before);
     if (trial.verdict == drop) {
         counts_.dropped++;
         return belongs(trial.way, before) ? std::nullopt : Verdict("dropped, and was nobody's");
@@ -85,9 +97,22 @@ std::optional<std::string> Oracle::judge(const Trial& trial)
     if (Verdict wrong = judge_bytes(trial, before, after))
         return wrong;
     Verdict wrong = judge_change(trial, before, after);
-    if (!wrong)
-        note_passed(trial.way, before);
-    return wrong;
+    if (wrong)
+        return wrong;
+    note_passed(trial.way, before);
+    if (before.shape == Shape::transport && trial.way == Way::out)
+        model_.answer(reversed(before.outer.tuple), accepts(trial.before, before.outer));
+    return std::nullopt;
+}
+
+/// What may be a refusal, whether the client gets to see it or not.
+void Oracle::hear(const Trial& trial, const View& before)
+{
+    if (before.shape == Shape::icmp_error)
+        model_.doubt(destination_of(before.inner.tuple));
+    else if (before.shape == Shape::transport && before.outer.protocol == IPPROTO_TCP &&
+             (flags_of(trial.before, before.outer) & rst) != 0)
+        model_.doubt(source_of(before.outer.tuple));
 }
 
 Oracle::Verdict Oracle::judge_change(const Trial& trial, const View& before, const View& after)
@@ -124,6 +149,8 @@ Oracle::Verdict Oracle::judge_request(const Bytes& frame, const IpView& before, 
         return "changed, and its destination is no node port";
     if (!direct && std::find(backends->begin(), backends->end(), destination_of(inside)) == backends->end())
         return "went to something that isn't behind this node port";
+    if (opens(frame, before) && inside.protocol == IPPROTO_TCP)
+        model_.ask(destination_of(inside));
     if (model_.knows(outside, inside))
         return std::nullopt;
     if (!opens(frame, before))
@@ -133,17 +160,21 @@ Oracle::Verdict Oracle::judge_request(const Bytes& frame, const IpView& before, 
     if (outside.source.port != inside.source.port &&
         !model_.knows_inside({inside.protocol, outside.source, inside.destination}))
         return "the client's port changed, and clashed with nothing";
-    model_.learn(outside, inside);
+    model_.open(outside, inside);
     return std::nullopt;
 }
 
-/// Where none listens, somebody gets it and answers for itself. Of TCP nothing is said: a listener that left SYNs
-/// unanswered for a second is passed over, and the fuzzer's pods answer as they like.
-bool Oracle::passes_over_a_listener(const std::vector<Service>& backends, const Service& chosen) const
+/// Where none listens, somebody gets it and answers for itself. The fuzzer's pods answer as they like, so that one
+/// without a socket may serve, and one with a socket be in doubt.
+bool Oracle::passes_over_a_listener(const std::vector<Service>& backends, const Service& chosen)
 {
-    return chosen.protocol == IPPROTO_UDP && !model_.listens(chosen) &&
-           std::any_of(backends.begin(), backends.end(),
-                       [&](const Service& backend) { return model_.listens(backend) && !model_.is_doubted(backend); });
+    const bool one_serves = std::any_of(backends.begin(), backends.end(), [&](const Service& backend) {
+        return model_.listens(backend) && !model_.may_be_passed(backend);
+    });
+    const bool one_does_not = std::any_of(backends.begin(), backends.end(),
+                                          [&](const Service& backend) { return !model_.may_serve(backend); });
+    counts_.choices += one_serves && one_does_not ? 1 : 0;
+    return one_serves && !model_.may_serve(chosen);
 }
 
 Oracle::Verdict Oracle::judge_reply(const IpView& before, const IpView& after) const

@@ -37,6 +37,7 @@ public:
     struct Counts
     {
         unsigned requests = 0, replies = 0, fragments = 0, icmp_errors = 0, dropped = 0, untouched = 0;
+        unsigned choices = 0;  ///< first packets that only a pod which listens could rightly get
     };
     const Counts& counts() const { return counts_; }
 
@@ -47,7 +48,8 @@ private:
     Verdict judge_request(const Bytes& frame, const IpView& before, const IpView& after);
     Verdict judge_reply(const IpView& before, const IpView& after) const;
     Verdict judge_fragment(Way way, const IpView& before, const IpView& after) const;
-    bool passes_over_a_listener(const std::vector<Service>& backends, const Service& chosen) const;
+    bool passes_over_a_listener(const std::vector<Service>& backends, const Service& chosen);
+    void hear(const Trial& trial, const View& before);
     Verdict judge_icmp(Way way, const View& before, const View& after) const;
     bool belongs(Way way, const View& view) const;
     void note_passed(Way way, const View& view);

@@ -137,13 +137,53 @@ TEST_CASE("the oracle knows whose a packet is")
     CHECK_FALSE(talk.judge(Way::out, reply, translated_reply));
     talk.model.forget(address_of(talk.pod.address));  // and another pod has its address now
     CHECK(talk.judge(Way::out, reply, translated_reply));
+}
 
-    if (talk.protocol != IPPROTO_UDP)
-        return;
+TEST_CASE("the oracle knows who may be passed over")
+{
+    Talk talk;
+    const Service other = service_of(talk.other, talk.protocol);
     talk.model.set_listening(service_of(talk.pod, talk.protocol), false);
-    CHECK(talk.judge(Way::in, request, talk.packet(talk.client, talk.pod)));
-    talk.model.doubt(service_of(talk.other, talk.protocol));
-    CHECK_FALSE(talk.judge(Way::in, request, talk.packet(talk.client, talk.pod)));
+    std::uint16_t client_port = 50000;
+    const auto goes_to_pod = [&] {
+        const Target client{talk.client.address, client_port++};
+        return !talk.judge(Way::in, talk.packet(client, talk.node), talk.packet(client, talk.pod));
+    };
+    CHECK_FALSE(goes_to_pod());
+    CHECK(talk.oracle.counts().choices == 1);
+    SECTION("who said what may be a refusal, until it answers")
+    {
+        const Target client{talk.client.address, client_port++};
+        REQUIRE_FALSE(talk.judge(Way::in, talk.packet(client, talk.node), talk.packet(client, talk.other)));
+        talk.model.doubt(other);
+        CHECK(goes_to_pod());
+        Packet answer = talk.packet(talk.other, client), seen = talk.packet(talk.node, client);
+        answer.flags = seen.flags = test::tcp_flag::syn | test::tcp_flag::ack;
+        REQUIRE_FALSE(talk.judge(Way::out, answer, seen));
+        CHECK_FALSE(goes_to_pod());
+    }
+    SECTION("who left several SYNs unanswered")
+    {
+        for (int i = 0; i < 3; i++) {
+            const Target client{talk.client.address, client_port++};
+            REQUIRE_FALSE(talk.judge(Way::in, talk.packet(client, talk.node), talk.packet(client, talk.other)));
+        }
+        CHECK(goes_to_pod() == (talk.protocol == IPPROTO_TCP));
+    }
+    SECTION("a pod that resets")
+    {
+        if (talk.protocol != IPPROTO_TCP)
+            return;
+        Packet reset = talk.packet(talk.other, talk.client);
+        reset.flags = test::tcp_flag::rst | test::tcp_flag::ack;
+        CHECK_FALSE(talk.judge(Way::out, reset, reset));
+        CHECK(goes_to_pod());
+    }
+    SECTION("for a pod that has answered somebody")
+    {
+        talk.model.answer({talk.protocol, service_of(talk.client, 0).end, service_of(talk.pod, 0).end}, true);
+        CHECK(goes_to_pod());
+    }
 }
 
 TEST_CASE("the oracle notices verdicts that nobody may give")

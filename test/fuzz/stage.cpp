@@ -84,6 +84,10 @@ NodeStage::NodeStage()
                 .container_port = 9443,
                 .hold_ms = 15000});
     }
+    // The younger pod doesn't listen.
+    for (const char* own : {"198.51.100.9", "2001:db8:1::9"})
+        for (const std::uint8_t protocol : {IPPROTO_TCP, IPPROTO_UDP})
+            expose({{own, 80}, protocol, {2, 0}, abi::SHARE_NEWEST, 9080});
     for (const std::size_t pod : {0U, 1U})
         for (const std::uint8_t protocol : {IPPROTO_TCP, IPPROTO_UDP})
             for (const std::uint16_t port : {std::uint16_t{9080}, std::uint16_t{9443}})

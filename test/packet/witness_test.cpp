@@ -260,6 +260,19 @@ PACKET_CASE("node_egress", "a socket that is bound to a device is one that isn't
     pods.check_next_goes_to(pods.young, kind);
 }
 
+PACKET_CASE("node_ingress", "a socket that is bound to a device hides no other", over_udp)
+{
+    TwoPods pods(kind);
+    const UniqueFd young_one = pods.young.listen(kind);
+    const UniqueFd old_one = pods.old.listen(kind);
+    pods.check_next_goes_to(pods.young, kind);
+    // The kernel prefers it, on a device of the same number. Of TCP there can't be both.
+    const UniqueFd bound =
+        bound_socket(pods.young.netns, {kind.v6 ? "::" : "0.0.0.0", 9080}, SOCK_DGRAM, {.device = "lo"});
+    pods.check_next_goes_to(pods.young, kind);
+    CHECK(pods.programs.backend(pods.young, kind).listening_since != 0);
+}
+
 PACKET_CASE("node_ingress", "a pod whose device is gone is nobody, and the host refuses", every_kind)
 {
     Programs programs;
