@@ -10,15 +10,16 @@
 
 /*
  * `port` is where the last taker is remembered: a connection that another pod takes is a handover, unless it is a
- * trial. Atomically, as a packet's program may interrupt one at a system call, on this CPU too.
+ * trial. `again`: it was counted before, and refused, and its client asks again. Atomically, as a packet's program may
+ * interrupt one at a system call, on this CPU too.
  */
 static __always_inline void count_connection(const struct endpoint *node_port, struct node_port *port, __u64 pod,
-					     bool trial)
+					     bool trial, bool again)
 {
 	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
 	__u64 before = port->taker;
 
-	if (seen)
+	if (seen && !again)
 		__sync_fetch_and_add(&seen->connections, 1);
 	if (before == pod || trial)
 		return;
@@ -35,17 +36,6 @@ static __always_inline void count_held(const struct endpoint *node_port)
 
 	if (seen)
 		seen->held++;
-}
-
-/* A connection that was counted was refused, and the refusal is kept from its client: it isn't one yet. */
-static __always_inline void count_put_off(const struct endpoint *node_port)
-{
-	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
-
-	if (!seen)
-		return;
-	__sync_fetch_and_add(&seen->connections, -1); /* another CPU may have counted it: the sum is right */
-	seen->held++;
 }
 
 static __always_inline void count_packet(const struct endpoint *node_port, const struct __sk_buff *skb,

@@ -56,13 +56,17 @@ __noinline int is_put_off(struct __sk_buff *skb)
 {
 	struct walk *walk = this_walk();
 	struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
+	struct flow *flow;
 
 	if (!walk || !port || !is_unanswered(&walk->flow))
 		return false;
 	tuple_of_flow(walk);
 	if (!(port->count > 1 && is_wanted_elsewhere(skb, walk, port)) && !is_held(port, &walk->tuple))
 		return false;
-	count_put_off(&walk->node_port);
+	flow = find_flow(&walk->key);
+	if (flow)
+		flow->state |= FLOW_PUT_OFF;
+	count_held(&walk->node_port);
 	return true;
 }
 

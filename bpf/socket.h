@@ -161,7 +161,7 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 	/* The place was read while the command may have been writing it. */
 	if (!find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, asked->protocol))
 		return false;
-	count_connection(&key, port, given->pod, false);
+	count_connection(&key, port, given->pod, false, false);
 	return true;
 }
 

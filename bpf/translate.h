@@ -32,6 +32,7 @@ __noinline int from_new_client(struct __sk_buff *skb, int known)
 		return forward(skb, walk, &walk->key, flow);
 	if (pkt->later_fragment)
 		return TCX_NEXT;
+	walk->again = flow && (flow->state & FLOW_PUT_OFF);
 	if (flow)
 		delete_flow(&walk->key); /* left behind, it could be found before the new one, and take its packets */
 	/* Where that was shown under another port, the socket at the client's own is somebody else's. */

@@ -51,6 +51,7 @@ Attachment resolve(const Sandbox& sandbox, const std::string& network)
     pod.network = network;
     pod.pod_namespace = sandbox.pod_namespace;
     pod.pod_name = sandbox.pod_name;
+    pod.pod_uid = sandbox.uid;
     pod.netns = sandbox.netns;
     pod.v4 = addresses.v4;
     pod.v6 = addresses.v6;

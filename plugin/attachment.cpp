@@ -61,6 +61,7 @@ Attachment resolve_attachment(const Request& request, const std::string& network
     pod.network = network;
     pod.pod_namespace = request.pod_namespace;
     pod.pod_name = request.pod_name;
+    pod.pod_uid = request.pod_uid;
     pod.netns = request.netns;
     for (const AssignedAddress& ip : prev_result.ips) {
         if (indexed && ip.interface != pod_interface)

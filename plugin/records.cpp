@@ -104,6 +104,8 @@ abi::pod owner_record(const Binding& binding, std::uint64_t generation)
     store_text(record.network, binding.pod.network, "the network's name");
     store_text(record.pod_namespace, binding.pod.pod_namespace, "the pod's namespace");
     store_text(record.pod_name, binding.pod.pod_name, "the pod's name");
+    if (binding.pod.pod_uid.size() < sizeof record.pod_uid)  // else it is none that Kubernetes gives
+        store_text(record.pod_uid, binding.pod.pod_uid, "the pod's uid");
     return record;
 }
 
@@ -115,6 +117,7 @@ BoundPod bound_pod(const abi::pod_key& key, const abi::pod& record)
     pod.network = record.network;
     pod.pod_namespace = record.pod_namespace;
     pod.pod_name = record.pod_name;
+    pod.pod_uid = record.pod_uid;
     pod.netns = record.netns_path;
     pod.netns_identity = {record.netns_device, record.netns_inode};
     pod.netns_id = record.netns;

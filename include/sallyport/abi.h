@@ -92,8 +92,9 @@ struct pod {
 	char network[128];
 	char pod_namespace[64];
 	char pod_name[256];
+	char pod_uid[64]; /* as the API server knows it; "" where the runtime didn't say */
 };
-SALLYPORT_ASSERT(sizeof(struct pod) == 760);
+SALLYPORT_ASSERT(sizeof(struct pod) == 824);
 
 /* ---- pod_exposures: what each pod holds, so that DEL costs what the pod has and not what the node has -------- */
 
@@ -251,6 +252,8 @@ enum flow_state {
 	FLOW_DIRECT = 1 << 7,  /* to the pod's own address; kept only to tell it from flows of the same client port */
 	FLOW_UNSEEN = 1 << 8,  /* when it began, no socket of the pod's was seen: its answer is the only witness */
 	FLOW_WAITED = 1 << 9,  /* it is in `held` */
+	FLOW_PUT_OFF =
+		1 << 10, /* refused, and its client wasn't told: when it asks again, it isn't another connection */
 };
 
 struct flow {

@@ -18,7 +18,8 @@ struct Attachment
     std::string network;
     std::string pod_namespace;
     std::string pod_name;
-    std::string netns;  ///< path
+    std::string pod_uid;  ///< "": not known
+    std::string netns;    ///< path
     std::optional<Address> v4;
     std::optional<Address> v6;
 

@@ -39,7 +39,8 @@ struct BoundPod
     std::string network;
     std::string pod_namespace;
     std::string pod_name;
-    std::string netns;  ///< path
+    std::string pod_uid;  ///< "": not known
+    std::string netns;    ///< path
     NetnsIdentity netns_identity;
     std::uint32_t netns_id = 0;
 

@@ -152,6 +152,8 @@ Request parse_request(const GetEnv& getenv, std::istream& in)
             request.pod_namespace = arg->second;
         if (const auto arg = args.find("K8S_POD_NAME"); arg != args.end())
             request.pod_name = arg->second;
+        if (const auto arg = args.find("K8S_POD_UID"); arg != args.end())
+            request.pod_uid = arg->second;
     }
     request.config = read_config(in);
     return request;

@@ -36,13 +36,16 @@ Request parse(const std::string& command, const Variables& changes = {}, const s
 
 TEST_CASE("ADD brings everything")
 {
-    const Request request =
-        parse("ADD", {{"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=kong;K8S_POD_NAME=kong-7d9f;X=a=b;"}}, "{ }");
+    const Request request = parse(
+        "ADD",
+        {{"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=kong;K8S_POD_NAME=kong-7d9f;K8S_POD_UID=0f8a2c66;X=a=b;"}},
+        "{ }");
     CHECK(request.command == Command::add);
     CHECK(request.attachment == AttachmentId{"c1", "eth0"});
     CHECK(request.netns == "/run/netns/1");
     CHECK(request.pod_namespace == "kong");
     CHECK(request.pod_name == "kong-7d9f");
+    CHECK(request.pod_uid == "0f8a2c66");
     CHECK(request.config == "{ }");
 }
 

@@ -26,6 +26,7 @@ struct Request
     std::string netns;          ///< CNI_NETNS, a path; may be empty for DEL
     std::string pod_namespace;  ///< K8S_POD_NAMESPACE of CNI_ARGS; empty outside Kubernetes
     std::string pod_name;       ///< K8S_POD_NAME of CNI_ARGS; empty outside Kubernetes
+    std::string pod_uid;        ///< K8S_POD_UID of CNI_ARGS; empty where the runtime doesn't say
     std::string config;         ///< stdin, unparsed
 
     /// What is wrong with CNI_ARGS or the container's id, in words; "" for nothing. No matter to a pod that wants
