@@ -168,7 +168,7 @@ __noinline int admit(struct __sk_buff *skb, int known, int chosen)
 			return drop(DROP_CLASH);
 		if (!is_alone(port))
 			note_question(backend, pkt->protocol);
-		count_connection(&walk->node_port, port, walk->place.pod, walk->selection.trial, walk->again);
+		count_connection(&walk->node_port, port, backend, walk->selection.trial, walk->again);
 	}
 	count_packet(&walk->node_port, skb, pkt, FROM_CLIENT);
 	return to_pod(skb, pkt, &walk->key, walk->flow.host_device);

@@ -13,11 +13,11 @@
  * trial. `again`: it was counted before, and refused, and its client asks again. Atomically, as a packet's program may
  * interrupt one at a system call, on this CPU too.
  */
-static __always_inline void count_connection(const struct endpoint *node_port, struct node_port *port, __u64 pod,
-					     bool trial, bool again)
+static __always_inline void count_connection(const struct endpoint *node_port, struct node_port *port,
+					     const struct backend *backend, bool trial, bool again)
 {
 	struct traffic *seen = bpf_map_lookup_elem(&traffic, node_port);
-	__u64 before = port->taker;
+	__u64 before = port->taker, pod = backend->pod;
 
 	if (seen && !again)
 		__sync_fetch_and_add(&seen->connections, 1);
@@ -27,7 +27,10 @@ static __always_inline void count_connection(const struct endpoint *node_port, s
 	if (!seen || !before || port->backends[0].share != SHARE_NEWEST)
 		return;
 	__sync_fetch_and_add(&seen->handovers, 1);
-	tell_handover(node_port, pod, before);
+	tell_handover(node_port, pod, before,
+		      backend->listening_since ? WITNESS_SOCKET :
+		      backend->answering_since ? WITNESS_ANSWER :
+						 WITNESS_NONE);
 }
 
 static __always_inline void count_held(const struct endpoint *node_port)

@@ -77,7 +77,8 @@ static __always_inline void publish_event(struct event *event, __u64 number)
  * A connection to `node_port` went to `pod`, and the one before to another. Inlined: the frames of all calls together
  * may have 512 bytes, and none is left.
  */
-static __always_inline void tell_handover(const struct endpoint *node_port, __u64 pod, __u64 previous_pod)
+static __always_inline void tell_handover(const struct endpoint *node_port, __u64 pod, __u64 previous_pod,
+					  enum witness witness)
 {
 	__u64 number;
 	struct event *event = begin_event(EVENT_HANDOVER, false, &number);
@@ -86,6 +87,7 @@ static __always_inline void tell_handover(const struct endpoint *node_port, __u6
 		return;
 	event->pod = pod;
 	event->previous_pod = previous_pod;
+	event->reason = witness;
 	event->node_port = *node_port;
 	__builtin_memset(&event->peer, 0, sizeof(event->peer));
 	publish_event(event, number);

@@ -142,6 +142,7 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 				   struct socket_peer *given)
 {
 	struct node_port_backend *place;
+	struct backend *backend;
 	struct node_port *port;
 	struct endpoint key;
 	__u32 chosen;
@@ -159,9 +160,10 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 	given->endpoint.protocol = asked->protocol;
 	given->pod = place->pod;
 	/* The place was read while the command may have been writing it. */
-	if (!find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, asked->protocol))
+	backend = find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, asked->protocol);
+	if (!backend)
 		return false;
-	count_connection(&key, port, given->pod, false, false);
+	count_connection(&key, port, backend, false, false);
 	return true;
 }
 

@@ -119,6 +119,11 @@ bool serves(const Candidate& candidate)
            !candidate.seen.silent_since;
 }
 
+std::string_view witness_of(const Candidate& candidate)
+{
+    return !serves(candidate) ? "none" : candidate.seen.listening_since ? "socket" : "answer";
+}
+
 milliseconds serving_for(const Candidate& candidate, Instant now)
 {
     const auto began = candidate.seen.listening_since ? candidate.seen.listening_since : candidate.seen.answering_since;

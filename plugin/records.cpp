@@ -50,8 +50,24 @@ EventKind kind_of(__u8 kind)
         return EventKind::hold;
     case abi::EVENT_DROP:
         return EventKind::drop;
+    case abi::EVENT_WORD:
+        return EventKind::word;
     default:
         return EventKind::bind;
+    }
+}
+
+std::string_view name_of_reason(EventKind kind, __u8 reason)
+{
+    switch (kind) {
+    case EventKind::drop:
+        return name_of_drop(reason);
+    case EventKind::handover:
+        return reason == abi::WITNESS_SOCKET ? "socket" : reason == abi::WITNESS_ANSWER ? "answer" : "none";
+    case EventKind::word:
+        return reason == abi::WORD_ENDING ? "ending" : reason == abi::WORD_NOT_READY ? "not ready" : "ready";
+    default:
+        return {};
     }
 }
 
@@ -70,6 +86,8 @@ std::string_view name(EventKind kind)
         return "hold";
     case EventKind::drop:
         return "drop";
+    case EventKind::word:
+        return "word";
     }
     return {};
 }
@@ -209,6 +227,19 @@ abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposu
     return event;
 }
 
+abi::event word_event(const abi::pod& pod, const abi::pod_word& word)
+{
+    abi::event event{};
+    event.kind = abi::EVENT_WORD;
+    event.reason = static_cast<__u8>(word.ending != 0                   ? abi::WORD_ENDING
+                                     : word.readiness == abi::NOT_READY ? abi::WORD_NOT_READY
+                                                                        : abi::WORD_READY);
+    event.pod = pod.id;
+    std::copy(std::begin(pod.pod_namespace), std::end(pod.pod_namespace), event.pod_namespace);
+    std::copy(std::begin(pod.pod_name), std::end(pod.pod_name), event.pod_name);
+    return event;
+}
+
 Event event_from(const abi::event& record)
 {
     Event event;
@@ -219,12 +250,11 @@ Event event_from(const abi::event& record)
     event.peer = backend_from_wire(record.peer);
     event.pod = record.pod;
     event.previous_pod = record.previous_pod;
-    if (event.kind == EventKind::bind || event.kind == EventKind::unbind) {
+    if (event.kind == EventKind::bind || event.kind == EventKind::unbind || event.kind == EventKind::word) {
         event.pod_namespace = record.pod_namespace;
         event.pod_name = record.pod_name;
     }
-    if (event.kind == EventKind::drop)
-        event.reason = name_of_drop(record.reason);
+    event.reason = name_of_reason(event.kind, record.reason);
     return event;
 }
 

@@ -18,11 +18,6 @@ ordered_json json_of(const std::optional<milliseconds>& duration)
     return duration ? ordered_json(duration->count()) : ordered_json();
 }
 
-const char* witness_of(const Candidate& candidate)
-{
-    return !serves(candidate) ? "none" : candidate.seen.listening_since ? "socket" : "answer";
-}
-
 /// What Kubernetes says; null where it says nothing.
 ordered_json json_of(const std::optional<Word>& word, Instant now)
 {

@@ -19,19 +19,33 @@ enum event_kind {
 	EVENT_HANDOVER = 3, /* a connection went to another pod than the one before */
 	EVENT_HOLD = 4,     /* a new connection begins to wait for a pod that serves */
 	EVENT_DROP = 5,
+	EVENT_WORD = 6, /* Kubernetes says something else of a pod than before */
+};
+
+/* Of a handover: by which witness the pod serves that took the connection. */
+enum witness {
+	WITNESS_NONE = 0, /* nobody has asked it yet, or nobody better is left */
+	WITNESS_SOCKET = 1,
+	WITNESS_ANSWER = 2,
+};
+
+enum word {
+	WORD_READY = 1,
+	WORD_NOT_READY = 2,
+	WORD_ENDING = 3,
 };
 
 struct event {
 	__u64 number;              /* from 1; 0 while it is being written */
 	__u64 time;                /* CLOCK_MONOTONIC, ns */
-	__u64 pod;                 /* bind, unbind: whose it is; handover: who took the connection */
+	__u64 pod;                 /* bind, unbind, word: whose it is; handover: who took the connection */
 	__u64 previous_pod;        /* handover: who took the one before */
-	struct endpoint node_port; /* as a key of node_ports; hold, drop: where the packet was sent */
+	struct endpoint node_port; /* as a key of node_ports; hold, drop: where the packet was sent; word: none */
 	struct endpoint peer;      /* bind, unbind: the backend; hold, drop: where the packet came from */
 	__u8 kind;                 /* enum event_kind */
-	__u8 reason;               /* drop: enum drop */
+	__u8 reason;               /* drop: enum drop; handover: enum witness; word: enum word */
 	__u8 zero[6];
-	char pod_namespace[64]; /* bind, unbind; NUL-terminated, as in struct pod */
+	char pod_namespace[64]; /* bind, unbind, word; NUL-terminated, as in struct pod */
 	char pod_name[256];
 };
 SALLYPORT_ASSERT(sizeof(struct event) == 408);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sallyport {
@@ -24,6 +25,9 @@ struct Candidate
 
 /// By its socket or its answers, and nothing that came later says otherwise.
 bool serves(const Candidate& candidate);
+
+/// By which witness it serves: "socket", "answer", or "none".
+std::string_view witness_of(const Candidate& candidate);
 
 /// Since when it serves, or did before it was in doubt; 0 where it doesn't.
 std::chrono::milliseconds serving_for(const Candidate& candidate, Instant now);

@@ -65,7 +65,7 @@ struct AgentFacts
     std::string problem;      ///< why it doesn't answer there; empty: it does
     bool alive = true;        ///< /healthz
     bool ready = true;        ///< /readyz
-    std::string not_ready{};  ///< and why not, a reason a line
+    std::string not_ready{};  ///< and why not, a reason a line; where it is ready, what else falls short
 };
 
 struct BinaryFacts

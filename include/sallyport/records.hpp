@@ -50,6 +50,9 @@ std::optional<Word> word_from(const abi::pod_word& record, Instant now);
 
 abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposure& exposure);
 
+/// What Kubernetes says now.
+abi::event word_event(const abi::pod& pod, const abi::pod_word& word);
+
 Event event_from(const abi::event& record);
 
 /// enum drop, as metrics and events name it.

@@ -48,8 +48,22 @@ Tone tone_of(EventKind kind)
         return Tone::warning;
     case EventKind::drop:
         return Tone::bad;
+    case EventKind::word:
+        return Tone::accent;
     }
     return Tone::plain;
+}
+
+/// "-" where it is about no port.
+std::string port_of(const Event& event)
+{
+    return event.kind == EventKind::word ? "-" : short_name(event.node_port);
+}
+
+/// Of a handover: ", which listens".
+std::string by_witness(const Event& event)
+{
+    return event.reason == "socket" ? ", which listens" : event.reason == "answer" ? ", which answers" : "";
 }
 
 std::string story_of(const Event& event, const EventNames& names, const Screen& screen)
@@ -59,11 +73,14 @@ std::string story_of(const Event& event, const EventNames& names, const Screen& 
     case EventKind::unbind:
         return names.of(event.pod) + " at " + address_and_port(event.peer);
     case EventKind::handover:
-        return names.of(event.previous_pod) + " " + std::string(screen.arrow()) + " " + names.of(event.pod);
+        return names.of(event.previous_pod) + " " + std::string(screen.arrow()) + " " + names.of(event.pod) +
+               by_witness(event);
     case EventKind::hold:
-        return "from " + address_and_port(event.peer) + ", waits for a listener";
+        return "from " + address_and_port(event.peer) + ", waits for a pod that serves";
     case EventKind::drop:
         return "from " + address_and_port(event.peer) + ", " + event.reason;
+    case EventKind::word:
+        return names.of(event.pod) + " is " + event.reason + ", Kubernetes says";
     }
     return {};
 }
@@ -129,7 +146,7 @@ void EventLines::make_room(const Event& event)
 {
     constexpr std::size_t at_most =
         24;  // an IPv6 address and port would take half of a terminal's line from all others
-    port_width_ = std::min(at_most, std::max(port_width_, display_width(short_name(event.node_port))));
+    port_width_ = std::min(at_most, std::max(port_width_, display_width(port_of(event))));
 }
 
 std::string EventLines::render(const Event& event, WallTime when, const EventNames& names, const Screen& screen) const
@@ -138,7 +155,7 @@ std::string EventLines::render(const Event& event, WallTime when, const EventNam
     const std::string clock =
         fmt::format("{:02}:{:02}:{:02}.{:03}", time.tm_hour, time.tm_min, time.tm_sec, milliseconds_of(when));
     const std::string kind = fmt::format("{:<8}", name(event.kind));
-    const std::string port = fmt::format("{:<{}}", short_name(event.node_port), port_width_);
+    const std::string port = fmt::format("{:<{}}", port_of(event), port_width_);
     const std::size_t indent = clock.size() + kind.size() + port.size() + 6;
     const std::string story = printable(story_of(event, names, screen));
 
@@ -165,18 +182,25 @@ std::string to_json(const Event& event, WallTime when, const EventNames& names)
         {"number", event.number},
         {"time", fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1,
                              utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, milliseconds_of(when))},
-        {"kind", name(event.kind)},
-        {"scope", event.node_port.scope == Scope::pod ? "pod" : "node"},
-        {"address", event.node_port.address.to_string()},
-        {"port", number(event.node_port.port)},
-        {"protocol", name(event.node_port.protocol)}};
+        {"kind", name(event.kind)}};
+    if (event.kind == EventKind::word) {
+        json["pod"] = pod_json(names, event.pod);
+        json["word"] = event.reason;
+        return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    }
+    json["scope"] = event.node_port.scope == Scope::pod ? "pod" : "node";
+    json["address"] = event.node_port.address.to_string();
+    json["port"] = number(event.node_port.port);
+    json["protocol"] = name(event.node_port.protocol);
     const bool binds = event.kind == EventKind::bind || event.kind == EventKind::unbind;
     if (binds || event.kind == EventKind::handover)
         json["pod"] = pod_json(names, event.pod);
-    if (event.kind == EventKind::handover)
+    if (event.kind == EventKind::handover) {
         json["previousPod"] = pod_json(names, event.previous_pod);
-    else
+        json["witness"] = event.reason;
+    } else {
         json[binds ? "backend" : "client"] = address_and_port(event.peer);
+    }
     if (event.kind == EventKind::drop)
         json["reason"] = event.reason;
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

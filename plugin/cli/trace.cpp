@@ -30,15 +30,18 @@ that one's events.)";
 
 constexpr const char* trace_sections =
     R"(EVENTS
-    12:03:04.123  handover  80/tcp    apisix/apisix-1 -> apisix/apisix-2
+    12:03:04.123  handover  80/tcp    apisix/apisix-1 -> apisix/apisix-2,
+                                      which listens
 
   bind      a pod took a port of the node, or remapped one of its own; with its
             backend
   unbind    it left it
-  handover  a connection went to another pod than the one before; not with share
-            "spread"
-  hold      a new connection waits, as nobody listens yet; with the client
+  handover  a connection went to another pod than the one before; with what
+            shows that this one serves; not with share "spread"
+  hold      a new connection waits, as no pod serves yet; with the client
   drop      a packet was dropped; with the client and the reason
+  word      Kubernetes says something else of a pod than before: that it is
+            ready, not ready, or ending
 
   A port without an address is one of any address, IPv4's or IPv6's. Events that
   clients cause are limited per second, so that a flood leaves the others in
@@ -48,8 +51,9 @@ constexpr const char* trace_sections =
 JSON
   One object a line: number (from 1; anew where the state was), time, kind,
   scope ("node", or "pod" for a remapped port), address, port, protocol, and by
-  the kind pod, previousPod, backend, client, reason. {"kind": "missed",
-  "events": N} stands for overwritten ones.
+  the kind pod, previousPod, witness ("socket", "answer", "none"), backend,
+  client, reason; a word has no port, and a pod and the word. {"kind":
+  "missed", "events": N} stands for overwritten ones.
 
 EXIT STATUS
   0  ended by Ctrl-C, SIGTERM, or its reader; with --no-follow, all printed

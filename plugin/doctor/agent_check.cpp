@@ -43,6 +43,8 @@ AgentFacts gather_agent(const std::filesystem::path& state_dir)
     agent.ready = readiness.status == 200;
     agent.problem = readiness.problem;
     agent.not_ready = readiness.body;
+    if (agent.ready)
+        agent.not_ready.erase(0, agent.not_ready.find('\n') + 1);  // "ok"
     return agent;
 }
 
@@ -75,6 +77,10 @@ std::vector<Finding> check_agent(const AgentFacts& agent)
         findings.warning("agent",
                          "the agent isn't ready, as it says over " + where + ": " + joined(lines_of(agent.not_ready)),
                          "each reason says what to do");
+    else if (!agent.not_ready.empty())
+        findings.note("agent",
+                      "the agent runs and is ready, and says over " + where + ": " + joined(lines_of(agent.not_ready)),
+                      "each remark says what to do; traffic goes on");
     else
         findings.fine("agent", "the agent runs and is ready, as it says over " + where);
     return findings.take();

@@ -108,14 +108,25 @@ void check_numbers(const NodeReport& report, const NetworkFacts& network, Findin
                       "choose one below 30000, or put it into net.ipv4.ip_local_reserved_ports");
 }
 
+/// "apisix/apisix-1 (nothing listens on 10.0.1.7:9080/tcp)", of each pod behind a port where nobody serves.
+std::vector<std::string> reasons_of_silence(const NodeReport& report)
+{
+    std::set<std::string> reasons;
+    for (const NodePortReport& port : report.node_ports)
+        if (nobody_serves(port))
+            for (const PodReport& pod : port.pods)
+                reasons.insert(full_name(pod) + " (" + describe(pod.candidate, report.sample.at) + ")");
+    return {reasons.begin(), reasons.end()};
+}
+
 void check_listeners(const NodeReport& report, Findings& findings)
 {
     const auto silent = ports_where(report, nobody_serves);
     if (!silent.empty())
         findings.warning("listener",
-                         "no pod is known to serve behind node port " + joined(silent) +
-                             ": no listener is seen, and none has answered",
-                         "`sallyport status` says why of each pod; compare the annotation's container port with what "
+                         "no pod is known to serve behind node port " + joined(silent) + ": " +
+                             joined(reasons_of_silence(report)),
+                         "`sallyport status` shows each pod; compare the annotation's container port with what "
                          "the gateway opens. A pod without a socket of its own is known once it has answered");
     const auto waiting = ports_where(report, [](const NodePortReport& port) { return port.waits_for.has_value(); });
     if (!waiting.empty())

@@ -116,8 +116,9 @@ void write_backends(Text& text, const NodeReport& report)
             (serves(pod.candidate) ? counts.listening : counts.silent)++;
         }
     text.family("sallyport_backends", "gauge",
-                "Addresses at which this pod stands behind the port, by whether a socket of it listens there now. Both "
-                "series are there for each pod; where none of a port listens, new connections are held or refused.");
+                "Addresses at which this pod stands behind the port, by whether it serves there now. Both series are "
+                "there for each pod; where none of a port serves, the youngest gets new connections and answers or "
+                "refuses itself.");
     for (const auto& [labels, counts] : pods) {
         const auto& [label, pod_namespace, pod] = labels;
         const std::string port = std::to_string(label.port);
@@ -128,6 +129,40 @@ void write_backends(Text& text, const NodeReport& report)
                          {"namespace", pod_namespace},
                          {"listening", listening ? "true" : "false"}},
                         listening ? counts.listening : counts.silent);
+    }
+}
+
+std::string_view word_of(const Candidate& candidate)
+{
+    if (!candidate.word)
+        return "none";
+    if (candidate.word->ending)
+        return "ending";
+    return candidate.word->readiness == Readiness::not_ready ? "not_ready" : "ready";
+}
+
+/// The whole name of a state is its labels: a pod's series is another once it is known otherwise.
+void write_witnesses(Text& text, const NodeReport& report)
+{
+    std::map<std::tuple<PortLabel, std::string_view, std::string_view, std::string_view, std::string_view>,
+             std::uint64_t>
+        places;
+    for (const NodePortReport& port : report.node_ports)
+        for (const PodReport& pod : port.pods)
+            places[{label_of(port.node_port), pod.pod_namespace, pod.pod, witness_of(pod.candidate),
+                    word_of(pod.candidate)}]++;
+    text.family("sallyport_witnesses", "gauge",
+                "Addresses at which this pod stands behind the port, by what shows that it serves there (socket, "
+                "answer, none), and by Kubernetes' word on it (ready, not_ready, ending, none).");
+    for (const auto& [labels, count] : places) {
+        const auto& [label, pod_namespace, pod, witness, word] = labels;
+        text.sample({{"port", std::to_string(label.port)},
+                     {"proto", name(label.protocol)},
+                     {"pod", pod},
+                     {"namespace", pod_namespace},
+                     {"witness", witness},
+                     {"kubernetes", word}},
+                    count);
     }
 }
 
@@ -224,6 +259,7 @@ std::string metrics_text(const NodeReport& report, const PortTotals& totals, con
     Text text;
     write_node_ports(text, report);
     write_backends(text, report);
+    write_witnesses(text, report);
     write_traffic(text, totals);
     write_node(text, report, agent, build);
     return text.take();

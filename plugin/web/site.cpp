@@ -87,11 +87,11 @@ Reply Site::healthy() const
 Reply Site::ready() const
 {
     const AgentState agent = state_();
-    if (agent.ready)
-        return reply(200, "ok\n");
     std::string reasons;
     for (const std::string& problem : agent.problems)
         reasons += problem + "\n";
+    if (agent.ready)
+        return reply(200, "ok\n" + reasons);
     return reply(503, reasons.empty() ? "not ready yet\n" : reasons);
 }
 

@@ -41,7 +41,7 @@ ordered_json json_of(const Event& event, const History& history, const Origin& o
     ordered_json json{{"number", event.number},
                       {"time", time_text(origin.wall - ago)},
                       {"kind", name(event.kind)},
-                      {"nodePort", event.node_port.to_string()}};
+                      {"nodePort", event.kind == EventKind::word ? "" : event.node_port.to_string()}};
     switch (event.kind) {
     case EventKind::bind:
     case EventKind::unbind:
@@ -52,6 +52,11 @@ ordered_json json_of(const Event& event, const History& history, const Origin& o
     case EventKind::handover:
         json["pod"] = pod_name(history, event.pod);
         json["from"] = pod_name(history, event.previous_pod);
+        json["witness"] = event.reason;
+        break;
+    case EventKind::word:
+        json["pod"] = pod_name(history, event.pod);
+        json["word"] = event.reason;
         break;
     case EventKind::drop:
         json["reason"] = event.reason;

@@ -40,7 +40,7 @@ TEST_CASE("a node without gateways has metrics, health and a page", "[web]")
     const Node node;
     const Web web(node);
     const Metrics metrics = parse_metrics(web.get("/metrics").body);
-    CHECK(metrics.types.size() == 12);
+    CHECK(metrics.types.size() == 13);
     CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=0123456789ab,abi=4}") == 1);
     CHECK(metrics.at("sallyport_flows{tier=established}") == 0);
     CHECK(web.get("/healthz").status == 200);
@@ -129,6 +129,8 @@ TEST_CASE("metrics count what passes", "[web]")
     const Metrics metrics = parse_metrics(answer.body);
     CHECK(metrics.at("sallyport_node_ports{port=80,proto=tcp}") == 2);
     CHECK(metrics.at("sallyport_backends{port=80,proto=tcp,pod=gateway,namespace=gateways,listening=true}") == 2);
+    CHECK(metrics.at("sallyport_witnesses{port=80,proto=tcp,pod=gateway,namespace=gateways,witness=socket,"
+                     "kubernetes=none}") == 2);
     CHECK(metrics.at("sallyport_connections_total{port=80,proto=tcp,namespace=gateways}") == 4);
     for (const char* direction : {"in", "out"}) {
         CHECK(metrics.at("sallyport_packets_total{port=80,proto=tcp,direction=" + std::string(direction) + "}") >= 10);

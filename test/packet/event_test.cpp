@@ -88,6 +88,7 @@ PACKET_CASE("node_ingress", "a handover is told, with both pods", every_kind)
     CHECK(events[0].kind == abi::EVENT_HANDOVER);
     CHECK(events[0].pod == 9);
     CHECK(events[0].previous_pod == 8);
+    CHECK(events[0].reason == abi::WITNESS_SOCKET);
     check_endpoint(events[0].node_port, node_at(kind), kind.protocol);
 }
 

@@ -47,6 +47,7 @@ Event handover()
     result.node_port = {Address::any_v4(), HostPort{80}, Protocol::tcp, Scope::node};
     result.pod = 2;
     result.previous_pod = 1;
+    result.reason = "socket";
     return result;
 }
 
@@ -159,18 +160,24 @@ TEST_CASE("an event is one aligned line", "[cli]")
 
     EventLines lines;
     CHECK(lines.render(handover(), noon(), names, {}) ==
-          "12:03:04.123  handover  80/tcp    apisix/apisix-1 -> apisix/apisix-2\n");
+          "12:03:04.123  handover  80/tcp    apisix/apisix-1 -> apisix/apisix-2, which listens\n");
     lines.make_room(bind);
     CHECK(lines.render(bind, noon(), names, {}) ==
           "12:03:04.123  bind      192.168.1.10:443/udp  apisix/apisix-2 at [fd00::7]:9443\n");
     CHECK(lines.render(handover(), noon(), names, {}) ==
-          "12:03:04.123  handover  80/tcp                apisix/apisix-1 -> apisix/apisix-2\n");
+          "12:03:04.123  handover  80/tcp                apisix/apisix-1 -> apisix/apisix-2, which listens\n");
+    Event word = handover();
+    word.kind = EventKind::word;
+    word.reason = "not ready";
+    CHECK(lines.render(word, noon(), names, {}) ==
+          "12:03:04.123  word      -                     apisix/apisix-2 is not ready, Kubernetes says\n");
     Screen narrow;
     narrow.width = 70;
     narrow.unicode = true;
     CHECK(lines.render(handover(), noon(), names, narrow) ==
           "12:03:04.123  handover  80/tcp                apisix/apisix-1 →\n"
-          "                                              apisix/apisix-2\n");
+          "                                              apisix/apisix-2, which\n"
+          "                                              listens\n");
     CHECK(day_of(noon()) == "2026-11-25");
 }
 
@@ -181,7 +188,12 @@ TEST_CASE("an event as JSON", "[cli]")
     CHECK(to_json(handover(), noon(), names) ==
           R"({"number":7,"time":"2026-11-25T12:03:04.123Z","kind":"handover","scope":"node","address":"0.0.0.0",)"
           R"("port":80,"protocol":"tcp","pod":{"name":"apisix/apisix-2","generation":2},)"
-          R"("previousPod":{"name":"pod #1","generation":1}})");
+          R"("previousPod":{"name":"pod #1","generation":1},"witness":"socket"})");
+    Event word = handover();
+    word.kind = EventKind::word;
+    word.reason = "ending";
+    CHECK(to_json(word, noon(), names) == R"({"number":7,"time":"2026-11-25T12:03:04.123Z","kind":"word",)"
+                                          R"("pod":{"name":"apisix/apisix-2","generation":2},"word":"ending"})");
     Event drop = handover();
     drop.kind = EventKind::drop;
     drop.peer = {*Address::parse("10.0.0.9"), PodPort{5555}, Protocol::tcp};

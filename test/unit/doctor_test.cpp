@@ -123,6 +123,9 @@ TEST_CASE("the agent, and what it says of itself", "[doctor]")
     CHECK(level() == "note");
     agent.listen = ":9465";
     CHECK(level() == "ok");
+    agent.not_ready = "follow this node's pods in Kubernetes: no\n";
+    CHECK(level() == "note");
+    CHECK(check_agent(agent)[0].what.ends_with("in Kubernetes: no"));
     agent.ready = false;
     agent.not_ready = "CNI chain: one\nplugin: two\n";
     CHECK(level() == "warning");

@@ -58,13 +58,19 @@ NodeReport report_of(std::vector<NodePortReport> ports)
 
 TEST_CASE("metrics: every name of the contract is there, with its type, on an empty node too", "[metrics]")
 {
-    const std::map<std::string, std::string> contract{
-        {"sallyport_node_ports", "gauge"},          {"sallyport_backends", "gauge"},
-        {"sallyport_connections_total", "counter"}, {"sallyport_packets_total", "counter"},
-        {"sallyport_bytes_total", "counter"},       {"sallyport_flows", "gauge"},
-        {"sallyport_drops_total", "counter"},       {"sallyport_handovers_total", "counter"},
-        {"sallyport_held_total", "counter"},        {"sallyport_conflicts_total", "counter"},
-        {"sallyport_reattached_total", "counter"},  {"sallyport_build_info", "gauge"}};
+    const std::map<std::string, std::string> contract{{"sallyport_node_ports", "gauge"},
+                                                      {"sallyport_backends", "gauge"},
+                                                      {"sallyport_connections_total", "counter"},
+                                                      {"sallyport_packets_total", "counter"},
+                                                      {"sallyport_bytes_total", "counter"},
+                                                      {"sallyport_flows", "gauge"},
+                                                      {"sallyport_drops_total", "counter"},
+                                                      {"sallyport_handovers_total", "counter"},
+                                                      {"sallyport_held_total", "counter"},
+                                                      {"sallyport_conflicts_total", "counter"},
+                                                      {"sallyport_reattached_total", "counter"},
+                                                      {"sallyport_build_info", "gauge"},
+                                                      {"sallyport_witnesses", "gauge"}};
     CHECK(metrics_after({{}}).types == contract);
 }
 
@@ -80,6 +86,19 @@ TEST_CASE("metrics: a port's addresses and protocols", "[metrics]")
     CHECK(metrics.at(a + "false}") == 1);
     CHECK(metrics.at("sallyport_backends{port=80,proto=tcp,pod=b,namespace=apisix,listening=true}") == 1);
     CHECK(metrics.at("sallyport_backends{port=80,proto=tcp,pod=b,namespace=apisix,listening=false}") == 0);
+}
+
+TEST_CASE("metrics: by what a pod serves, and what Kubernetes says of it", "[metrics]")
+{
+    PodReport answers = pod("a", false);
+    answers.candidate.seen.answering_since = Instant(std::chrono::seconds(1));
+    answers.candidate.word = Word{.readiness = Readiness::ready};
+    PodReport ends = pod("b", true);
+    ends.candidate.word = Word{.readiness = Readiness::not_ready, .ending = true};
+    const Metrics metrics = metrics_after({report_of({port("0.0.0.0", 80, {answers, ends}), port("::", 80, {ends})})});
+    const std::string one = "sallyport_witnesses{port=80,proto=tcp,pod=";
+    CHECK(metrics.at(one + "a,namespace=apisix,witness=answer,kubernetes=ready}") == 1);
+    CHECK(metrics.at(one + "b,namespace=apisix,witness=socket,kubernetes=ending}") == 2);
 }
 
 TEST_CASE("metrics: traffic is summed over a port's addresses", "[metrics]")

@@ -60,6 +60,7 @@ TEST_CASE("status.json: events name their pods and tell the time of day", "[web]
     Event handover = event(EventKind::handover, 2);
     handover.pod = 12;
     handover.previous_pod = 11;
+    handover.reason = "answer";
     Event drop = event(EventKind::drop, 3);
     drop.reason = "clash";
     const Json events = status({{drop, handover, bind}, {{11, "apisix/old"}}}).at("events");
@@ -69,6 +70,7 @@ TEST_CASE("status.json: events name their pods and tell the time of day", "[web]
     CHECK(events.at(0).at("client") == "10.0.1.7:9080/tcp");
     CHECK(events.at(1).at("pod") == "a pod that is gone");
     CHECK(events.at(1).at("from") == "apisix/old");
+    CHECK(events.at(1).at("witness") == "answer");
     CHECK(events.at(2).at("pod") == "apisix/old");
     CHECK(events.at(2).at("backend") == "10.0.1.7:9080/tcp");
     CHECK(events.at(2).at("nodePort") == "0.0.0.0:80/tcp");

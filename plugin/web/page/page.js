@@ -314,7 +314,7 @@ function merged(events) {
   for (const event of events) {
     const port = event.nodePort.replace(/^(0\.0\.0\.0|\[::\]):/, "");
     const last = all[all.length - 1];
-    const same = last && ["kind", "pod", "from", "remap"].every((key) => last[key] === event[key]) && event.pod;
+    const same = last && ["kind", "pod", "from", "remap", "word"].every((key) => last[key] === event[key]) && event.pod;
     if (same && last.port === port && last.number - event.number < 3) continue;
     all.push({ ...event, port });
   }
@@ -330,7 +330,9 @@ function eventText(event) {
     case "handover":
       return `${event.port}: new connections go to ${event.pod}, no longer to ${event.from}`;
     case "hold":
-      return `${event.client} waits for a listener behind ${event.port}`;
+      return `${event.client} waits for a pod that serves behind ${event.port}`;
+    case "word":
+      return `${event.pod} is ${event.word}, Kubernetes says`;
     default:
       return `a packet from ${event.client} to ${event.port} was dropped: ${event.reason.replaceAll("_", " ")}`;
   }
