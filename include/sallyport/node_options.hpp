@@ -5,7 +5,10 @@
 // Everything else stands in the plugin's own configuration.
 #pragma once
 
+#include "sallyport/kubernetes.hpp"
+
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace sallyport {
@@ -33,8 +36,10 @@ struct UninstallOptions : NodeOptions
 
 struct AgentOptions : NodeOptions
 {
-    std::string listen = ":9465";  ///< `address:port`, `:port` for all addresses, or "off"
-    std::string version;           ///< of this binary
+    std::string listen = ":9465";    ///< `address:port`, `:port` for all addresses, or "off"
+    std::optional<Cluster> cluster;  ///< whose word on this node's pods is followed, if any's
+    std::string cluster_problem;     ///< why there is none though there should be; "" where that is as it should be
+    std::string version;             ///< of this binary
     std::string commit;
 };
 

@@ -1,5 +1,6 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
+#include "checks.hpp"
 #include "commands.hpp"
 
 #include "sallyport/error.hpp"
@@ -46,10 +47,17 @@ EXIT STATUS
 EXAMPLES
   sallyport agent --config entry.json --listen 127.0.0.1:9465
 
+ENVIRONMENT
+  KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT
+              where the API server is, as kubelet tells each pod
+  NODE_NAME   this node's name there, by the pod's own manifest
+
 FILES
   /etc/sallyport/config.json  sallyport's entry, as in a CNI list
   /etc/cni/net.d              the runtime's configuration
-  /opt/cni/bin/sallyport      the program that the runtime calls)";
+  /opt/cni/bin/sallyport      the program that the runtime calls
+  /var/run/secrets/kubernetes.io/serviceaccount
+                              the token for the API server, and who signs for it)";
 
 std::string where_to_listen(const std::string& text)
 {
@@ -62,9 +70,19 @@ std::string where_to_listen(const std::string& text)
     }
 }
 
+/// Where there is one and it can't be asked, the agent does everything else.
+void find_cluster(const GetEnv& getenv, AgentOptions& options)
+{
+    try {
+        options.cluster = in_cluster(getenv);
+    } catch (const Error& error) {
+        options.cluster_problem = error.what();
+    }
+}
+
 }  // namespace
 
-void add_agent_command(CLI::App& app, const Environment&)
+void add_agent_command(CLI::App& app, const Environment& environment)
 {
     CLI::App* const command = app.add_subcommand("agent", agent_description)->footer(agent_sections);
     const auto options = std::make_shared<AgentOptions>();
@@ -77,7 +95,19 @@ void add_agent_command(CLI::App& app, const Environment&)
         ->check(where_to_listen)
         ->option_text("WHERE")
         ->capture_default_str();
-    command->callback([options] { run_agent(*options); });
+    const auto kubernetes = std::make_shared<std::string>("auto");
+    command
+        ->add_option("--kubernetes", *kubernetes,
+                     "whether to follow what the API server says of this node's pods: `auto`, where a service account "
+                     "is mounted; or `off`")
+        ->check(one_of({"auto", "off"}))
+        ->option_text("WHETHER")
+        ->capture_default_str();
+    command->callback([options, kubernetes, getenv = environment.getenv] {
+        if (*kubernetes == "auto")
+            find_cluster(getenv, *options);
+        run_agent(*options);
+    });
 }
 
 }  // namespace sallyport

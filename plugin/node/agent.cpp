@@ -11,6 +11,7 @@
 #include "sallyport/conflicts.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/inspection.hpp"
+#include "sallyport/kubernetes.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/node/condition.hpp"
 #include "sallyport/node/config_file.hpp"
@@ -36,6 +37,11 @@ constexpr milliseconds gather = 100ms;
 
 /// How long probes may see that the agent is about to end, while it still serves them.
 constexpr milliseconds farewell = 1s;
+
+/// Kubernetes' word counts at once.
+constexpr milliseconds hear = 5ms;
+
+constexpr const char* kubernetes = "Kubernetes";
 
 class Agent
 {
@@ -63,6 +69,11 @@ public:
             if (config_directory_.drain())
                 read_config_.soon();
         });
+        condition_.set_note(kubernetes, options.cluster_problem);
+        if (options.cluster) {
+            kubernetes_ = std::make_unique<KubernetesWatch>(*options.cluster);
+            loop_.on_readable(kubernetes_->fd(), hear, [this] { hear_kubernetes(); });
+        }
     }
 
     void run()
@@ -87,6 +98,7 @@ private:
     void adopt_earlier_pods();
     void follow();
     void forget_the_past();
+    void hear_kubernetes();
 
     const AgentOptions& options_;
     Signals signals_;
@@ -104,6 +116,8 @@ private:
     std::optional<Instant> ends_at_;
     std::filesystem::path served_bpffs_;
     std::unique_ptr<WebServer> web_;  ///< asks condition_, in a thread of its own
+    std::unique_ptr<KubernetesWatch> kubernetes_;
+    bool heard_of_pods_ = false;
 
     Task read_config_{"configuration", {.period = 5s, .gather = gather}, [this] { read_config(); }};
 
@@ -311,6 +325,16 @@ void Agent::forget_the_past()
 {
     node_.forget_the_past();
     condition_.set_note("pods that went without DEL", node_.hidden_pods());
+}
+
+void Agent::hear_kubernetes()
+{
+    const KubernetesView view = kubernetes_->take();
+    condition_.set_note(kubernetes, view.problem);
+    if (!heard_of_pods_ && view.complete)
+        log_info("Kubernetes' word on the pods of " + options_.cluster->node +
+                 " is followed: " + std::to_string(view.pods.size()));
+    heard_of_pods_ = view.complete;
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
+#include "sallyport/os/signals_blocked.hpp"
 
-#include <csignal>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -51,24 +51,6 @@ bool waits_longer(const std::pair<const std::uint64_t, Connection>& a,
 {
     return a.second.waiting_since() < b.second.waiting_since();
 }
-
-/// Signals are for the agent's own thread.
-class SignalsBlocked
-{
-public:
-    SignalsBlocked()
-    {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-private:
-    sigset_t before_{};
-};
 
 }  // namespace
 

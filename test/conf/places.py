@@ -19,7 +19,7 @@ ALIASES = {"/var/run/netns": "/run/netns"}
 PATHS = {"bpffs": "/sys/fs/bpf", "cgroup": "/sys/fs/cgroup", "stateDir": "/run/sallyport",
          "logFile": "/var/log/sallyport.log"}
 # Of one of the two alone.
-OWN_OPTIONS = {"listen", "stay"}
+OWN_OPTIONS = {"listen", "kubernetes", "stay"}
 
 
 def read(path):

@@ -27,8 +27,11 @@ forbid '^#include +(<bpf/|[<"][^>"]*\.skel\.h)' "only plugin/datapath includes l
 readarray -t files < <(files_but '^plugin/os/netlink(_[a-z]+)?\.[ch]pp$')
 forbid '^#include +<netlink/' "only plugin/os/netlink* includes libnl" "${files[@]}"
 
-readarray -t files < <(files_but '^plugin/web/http\.cpp$')
-forbid '^#include +<boost/' "only plugin/web/http.cpp includes Boost: it compiles slowly" "${files[@]}"
+readarray -t files < <(files_but '^plugin/(web/http|kubernetes/exchange)\.cpp$')
+forbid '^#include +<boost/' "only one file of the server and one of the client include Boost: it compiles slowly" "${files[@]}"
+
+readarray -t files < <(files_but '^plugin/kubernetes/tls\.cpp$')
+forbid '^#include +<(mbedtls|psa)/' "only plugin/kubernetes/tls.cpp includes Mbed TLS" "${files[@]}"
 
 readarray -t files < <(files_but '^plugin/os/|^test/')
 forbid '^#include +<linux/netfilter' "only plugin/os reads the packet filter" "${files[@]}"
@@ -48,7 +51,7 @@ forbid '^#(if|ifdef|ifndef|elif)\b.*TEST' "no switch for testing in production c
 internals='([Dd]etails?|[Ii]mpl|[Ii]nternal)'
 forbid "^[^/]*::$internals(_v\d+)?\b|^#include +<.*/$internals/|\bstd::__" "a library's internals are its own" "${code[@]}"
 bases="(\b(class|struct) +\w+( +final)? *:|^ *[:,](?= *(virtual|public|protected|private)\b))( *(virtual|public|protected|private)\b)* *"
-may_be_base='std::|(sallyport|test|fuzz|web|cri|grpc)::|CLI::Formatter\b|Catch::EventListenerBase\b'
+may_be_base='std::|(sallyport|test|fuzz|web|kubernetes|cri|grpc)::|CLI::Formatter\b|Catch::EventListenerBase\b'
 forbid "^[^/]*$bases(?!$may_be_base)(::)?\w+::" "a library's class is used, not derived from" "${code[@]}"
 
 # The process is a function, `run()`; main only calls it.

@@ -39,7 +39,8 @@ func (r *report) errors(errors field.ErrorList) {
 }
 
 var clusterScoped = map[string]bool{
-	"Namespace": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
+	"Namespace": true, "ClusterRole": true, "ClusterRoleBinding": true,
+	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
 }
 
 func checkMetadata(object metav1.Object, typed runtime.Object) []string {

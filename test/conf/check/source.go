@@ -25,6 +25,7 @@ type apiSource struct {
 
 var apiPackages = []string{
 	"k8s.io/api/core/v1", "k8s.io/api/apps/v1", "k8s.io/api/networking/v1", "k8s.io/api/policy/v1",
+	"k8s.io/api/rbac/v1",
 	"k8s.io/api/admissionregistration/v1", "k8s.io/apimachinery/pkg/apis/meta/v1",
 }
 

@@ -1,0 +1,79 @@
+// Copyright The Sallyport Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "support/api_server.hpp"
+
+#include "support/content.hpp"
+#include "support/sockets.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+namespace sallyport::test {
+
+namespace {
+
+Invocation invocation(const Namespace& netns, const std::filesystem::path& directory, const std::string& address)
+{
+    return {.argv = {SALLYPORT_SOURCE_DIR "/test/support/api_server.py", directory.string(), address},
+            .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+            .netns = &netns};
+}
+
+}  // namespace
+
+ApiServer::ApiServer(const Namespace& netns, const std::string& address)
+    : address_(address),
+      process_(invocation(netns, directory_.path(), address))
+{
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!std::filesystem::exists(directory_.path() / "port")) {
+        if (std::chrono::steady_clock::now() > end)
+            throw std::runtime_error("the API server doesn't listen: " + process_.errors());
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+}
+
+Cluster ApiServer::cluster() const
+{
+    const std::filesystem::path& directory = directory_.path();
+    return {address_, static_cast<std::uint16_t>(std::stoul(content(directory / "port"))), "n1", directory / "token",
+            directory / "ca.crt"};
+}
+
+void ApiServer::tell(const nlohmann::json& command) const
+{
+    std::ofstream commands(directory_.path() / "commands");
+    commands << command.dump() + "\n" << std::flush;
+    if (!commands)
+        throw std::runtime_error("the API server doesn't listen to us");
+}
+
+std::vector<std::string> ApiServer::requests() const
+{
+    std::vector<std::string> lines;
+    std::istringstream text(content(directory_.path() / "requests"));
+    for (std::string line; std::getline(text, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+void ApiServer::replace_token(const std::string& token) const
+{
+    std::ofstream(directory_.path() / "token.new") << token;
+    std::filesystem::rename(directory_.path() / "token.new", directory_.path() / "token");
+}
+
+nlohmann::json api_pod(const std::string& uid, const std::string& version, bool ready)
+{
+    return {{"metadata", {{"uid", uid}, {"name", "pod-" + uid}, {"namespace", "ns"}, {"resourceVersion", version}}},
+            {"status",
+             {{"phase", "Running"},
+              {"conditions", {{{"type", "Ready"}, {"status", ready ? "True" : "False"}}}},
+              {"podIPs", {{{"ip", "10.0.0.7"}}}}}}};
+}
+
+}  // namespace sallyport::test
