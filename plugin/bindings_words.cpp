@@ -1,24 +1,44 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What Kubernetes says of bound pods, in the tables. Whoever writes it doesn't race with the datapath, which only
-// reads.
+// What Kubernetes says of bound pods, in the tables. The datapath only reads it.
 #include "sallyport/bindings.hpp"
 
 #include "sallyport/records.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace sallyport {
 
-bool Bindings::hear(std::uint64_t generation, const Word& word)
+namespace {
+
+bool says_otherwise(const abi::pod_word& now, const abi::pod_word& before)
 {
-    const auto owners = tables_.pods.all();
-    if (std::none_of(owners.begin(), owners.end(), [&](const auto& owner) { return owner.second.id == generation; }))
-        return false;
-    tables_.words.put(generation, word_record(word, now_()));
-    return true;
+    return now.ending != before.ending || now.readiness != before.readiness;
+}
+
+}  // namespace
+
+void Bindings::hear(const std::map<std::uint64_t, Word>& words)
+{
+    std::map<std::uint64_t, abi::pod_word> before;
+    for (const auto& [generation, word] : tables_.words.all())
+        before.emplace(generation, word);
+    std::map<std::uint64_t, abi::pod> bound;
+    for (const auto& [key, owner] : tables_.pods.all())
+        bound.emplace(owner.id, owner);
+    for (const auto& [generation, word] : words) {
+        const auto owner = bound.find(generation);
+        if (owner == bound.end())
+            continue;
+        const abi::pod_word record = word_record(word, now_());
+        tables_.words.put(generation, record);
+        if (tell_ && (!before.contains(generation) || says_otherwise(record, before.at(generation))))
+            tell_(word_event(owner->second, record));
+    }
+    for (const auto& [generation, word] : before)
+        if (!bound.contains(generation))
+            tables_.words.erase(generation);  // the last time, unbind() came between two lines above
 }
 
 std::map<std::uint64_t, Word> Bindings::words() const

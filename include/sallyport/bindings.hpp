@@ -100,9 +100,10 @@ public:
     /// wanted `hold`, stays vacant for that long. Goes on past failures and then throws one Error that lists them.
     bool unbind(const AttachmentId& id);
 
-    /// Writes down what Kubernetes says of the bound pod; the datapath heeds it from then on. Does nothing where no
-    /// such pod is bound: then false.
-    bool hear(std::uint64_t generation, const Word& word);
+    /// Writes down what Kubernetes says of pods, by generation; the datapath heeds it from then on. Forgets what it
+    /// said of pods that aren't bound any more, and hears nothing of such. Needs no lock: nobody else writes there what
+    /// isn't so.
+    void hear(const std::map<std::uint64_t, Word>& words);
 
     /// Ends the vacant node ports whose time is over.
     void forget_expired();

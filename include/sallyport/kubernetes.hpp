@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Kubernetes as a witness: what the API server says of this node's pods, followed by a list and a watch. It is asked
-// for pods and nothing else, and told nothing. Who decides what its word is worth, and for how long, is elsewhere.
+// for pods and nothing else, and told nothing. Who decides what its word is worth, and for how long,
+// is elsewhere.
 #pragma once
 
 #include "sallyport/address.hpp"
@@ -26,6 +27,7 @@ struct PodWord
     std::string uid;
     std::string pod_namespace;
     std::string name;
+    std::string static_uid;  ///< of a static pod: its uid on its node, the object here being its mirror; else ""
     std::vector<Address> addresses;  ///< its IPs; the node's where it has the host's network
     bool ready = false;              ///< the condition Ready
     std::string why_not_ready;       ///< that condition's reason, "ContainersNotReady" say; "" where it gives none

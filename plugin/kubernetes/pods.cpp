@@ -76,6 +76,7 @@ public:
         pod_.uid = std::move(uid_);
         pod_.name = std::move(name_);
         pod_.pod_namespace = std::move(namespace_);
+        pod_.static_uid = std::move(static_uid_);
         pod_.over = phase_ == "Succeeded" || phase_ == "Failed";
         if (!deletion_.empty())  // that is when its time is up
             pod_.ending_since = parse_time(deletion_) - std::chrono::seconds(number_or_zero<std::int32_t>(grace_));
@@ -91,12 +92,13 @@ private:
         std::string PodBuilder::* member;
     };
 
-    static const std::array<Field, 10> fields_;
+    static const std::array<Field, 11> fields_;
 
     PodWord pod_;
     std::string uid_;
     std::string name_;
     std::string namespace_;
+    std::string static_uid_;
     std::string version_;
     std::string deletion_;
     std::string grace_;
@@ -106,10 +108,11 @@ private:
     std::string reason_;
 };
 
-const std::array<PodBuilder::Field, 10> PodBuilder::fields_{{
+const std::array<PodBuilder::Field, 11> PodBuilder::fields_{{
     {"/metadata/uid", &PodBuilder::uid_},
     {"/metadata/name", &PodBuilder::name_},
     {"/metadata/namespace", &PodBuilder::namespace_},
+    {"/metadata/annotations/kubernetes.io/config.hash", &PodBuilder::static_uid_},
     {"/metadata/resourceVersion", &PodBuilder::version_},
     {"/metadata/deletionTimestamp", &PodBuilder::deletion_},
     {"/metadata/deletionGracePeriodSeconds", &PodBuilder::grace_},

@@ -7,11 +7,11 @@
 #include "loop.hpp"
 #include "node_keeper.hpp"
 #include "signals.hpp"
+#include "word_keeper.hpp"
 
 #include "sallyport/conflicts.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/inspection.hpp"
-#include "sallyport/kubernetes.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/node/condition.hpp"
 #include "sallyport/node/config_file.hpp"
@@ -37,9 +37,6 @@ constexpr milliseconds gather = 100ms;
 
 /// How long probes may see that the agent is about to end, while it still serves them.
 constexpr milliseconds farewell = 1s;
-
-/// Kubernetes' word counts at once.
-constexpr milliseconds hear = 5ms;
 
 constexpr const char* kubernetes = "Kubernetes";
 
@@ -70,10 +67,9 @@ public:
                 read_config_.soon();
         });
         condition_.set_note(kubernetes, options.cluster_problem);
-        if (options.cluster) {
-            kubernetes_ = std::make_unique<KubernetesWatch>(*options.cluster);
-            loop_.on_readable(kubernetes_->fd(), hear, [this] { hear_kubernetes(); });
-        }
+        if (options.cluster)
+            words_ = std::make_unique<WordKeeper>(
+                *options.cluster, [this](const std::string& problem) { condition_.set_note(kubernetes, problem); });
     }
 
     void run()
@@ -98,7 +94,6 @@ private:
     void adopt_earlier_pods();
     void follow();
     void forget_the_past();
-    void hear_kubernetes();
 
     const AgentOptions& options_;
     Signals signals_;
@@ -115,9 +110,8 @@ private:
     bool in_charge_ = false;
     std::optional<Instant> ends_at_;
     std::filesystem::path served_bpffs_;
-    std::unique_ptr<WebServer> web_;  ///< asks condition_, in a thread of its own
-    std::unique_ptr<KubernetesWatch> kubernetes_;
-    bool heard_of_pods_ = false;
+    std::unique_ptr<WebServer> web_;     ///< asks condition_, in a thread of its own
+    std::unique_ptr<WordKeeper> words_;  ///< the same: writes to it
 
     Task read_config_{"configuration", {.period = 5s, .gather = gather}, [this] { read_config(); }};
 
@@ -209,6 +203,8 @@ void Agent::read_config()
     log_to_stderr(config().log.level);
     log_info(config_file_.path().string() + ": this configuration is in force now");
     node_.use(config());
+    if (words_)
+        words_->use(config().paths);
     const auto& cgroup = config().paths.cgroup;
     cgroups_.watch({cgroup, cgroup / "unified"});
     serve_.soon();
@@ -325,16 +321,6 @@ void Agent::forget_the_past()
 {
     node_.forget_the_past();
     condition_.set_note("pods that went without DEL", node_.hidden_pods());
-}
-
-void Agent::hear_kubernetes()
-{
-    const KubernetesView view = kubernetes_->take();
-    condition_.set_note(kubernetes, view.problem);
-    if (!heard_of_pods_ && view.complete)
-        log_info("Kubernetes' word on the pods of " + options_.cluster->node +
-                 " is followed: " + std::to_string(view.pods.size()));
-    heard_of_pods_ = view.complete;
 }
 
 }  // namespace

@@ -3,44 +3,16 @@
 //
 // An agent that is a pod of a cluster.
 #include "support/agent.hpp"
-#include "support/api_server.hpp"
+#include "support/pod_of.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 
 using namespace sallyport::test;
 
 namespace {
-
-/// While it lives, our programs are pods of that server's node `n1`: the sandbox has a /run of its own.
-class PodOf
-{
-public:
-    explicit PodOf(const ApiServer& server)
-    {
-        const sallyport::Cluster cluster = server.cluster();
-        std::filesystem::create_directories(directory_);
-        std::filesystem::copy(cluster.token, directory_);
-        std::filesystem::copy(cluster.authorities, directory_);
-        setenv("KUBERNETES_SERVICE_HOST", cluster.host.c_str(), 1);
-        setenv("KUBERNETES_SERVICE_PORT", std::to_string(cluster.port).c_str(), 1);
-        setenv("NODE_NAME", cluster.node.c_str(), 1);
-    }
-    PodOf(const PodOf&) = delete;
-    PodOf& operator=(const PodOf&) = delete;
-    ~PodOf()
-    {
-        std::filesystem::remove_all(directory_);
-        for (const char* name : {"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NODE_NAME"})
-            unsetenv(name);
-    }
-
-private:
-    std::filesystem::path directory_ = "/run/secrets/kubernetes.io/serviceaccount";
-};
 
 bool says_of_itself(const Agent& agent, const std::string& text)
 {

@@ -37,7 +37,7 @@ void say(const Node& node, const Pod& pod, const Word& word)
     REQUIRE(datapath);
     for (const sallyport::BoundPod& bound : datapath->bindings().pods())
         if (bound.id.container_id == pod.container_id)
-            REQUIRE(datapath->bindings().hear(bound.generation, word));
+            datapath->bindings().hear({{bound.generation, word}});
 }
 
 /// Clients that connect, ask and leave, one after the other, over both families; what they heard.

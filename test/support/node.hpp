@@ -121,7 +121,8 @@ public:
 
     Namespace netns;
     std::string container_id;
-    std::string v4;  ///< known from the start with the stand-in, after ADD with ptp
+    std::string uid;  ///< as Kubernetes knows it
+    std::string v4;   ///< known from the start with the stand-in, after ADD with ptp
     std::string v6;
     Json primary_result;
     Json result;  ///< of the whole chain; what a runtime caches

@@ -28,6 +28,7 @@ Json address(const char* family, const std::string& prefix, const char* gateway,
 Pod::Pod(Node& node, PodSpec spec)
     : netns(node.host.name() + "-pod-" + std::to_string(next_number())),
       container_id("container-of-" + netns.name()),
+      uid("uid-of-" + netns.name()),
       node_(node),
       spec_(std::move(spec)),
       number_(next_number())
@@ -86,7 +87,7 @@ PluginCall Pod::call(const std::string& command) const
             .container_id = container_id,
             .netns = netns.path().string(),
             .args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=" + spec_.kubernetes_namespace + ";K8S_POD_NAME=" + spec_.name +
-                    ";K8S_POD_INFRA_CONTAINER_ID=" + container_id + ";K8S_POD_UID=0f8a2c66",
+                    ";K8S_POD_INFRA_CONTAINER_ID=" + container_id + ";K8S_POD_UID=" + uid,
             .stdin_text = config(command).dump()};
 }
 

@@ -343,32 +343,3 @@ TEST_CASE("repair forgets a pod whose records aren't whole")
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{1});
     CHECK_FALSE(bindings.knows(new_pod.pod.id));
 }
-
-TEST_CASE("Kubernetes' word is a bound pod's, counts for a while, and goes with the pod")
-{
-    FakeTables tables;
-    Instant now{std::chrono::hours(1)};
-    Bindings bindings(tables.references(), [&] { return now; });
-    bindings.bind(binding("a", {exposure(80, "10.0.0.1")}));
-    const std::uint64_t generation = order(bindings, 80).at(0);
-    const Word word{.readiness = Readiness::not_ready,
-                    .ending = true,
-                    .since = now - std::chrono::seconds(3),
-                    .reason = "ContainersNotReady"};
-    CHECK_FALSE(bindings.hear(generation + 1, word));
-    CHECK(bindings.words().empty());
-    CHECK(bindings.hear(generation, word));
-    CHECK(bindings.words() == std::map<std::uint64_t, Word>{{generation, word}});
-    now += std::chrono::seconds(60);
-    CHECK(bindings.words().size() == 1);
-    now += std::chrono::nanoseconds(1);
-    CHECK(bindings.words().empty());
-    CHECK(bindings.hear(generation, {.reason = std::string(100, 'x')}));
-    CHECK(bindings.words().at(generation).reason == std::string(39, 'x'));
-
-    tables.words.put(generation + 7, {});  // of a pod that is gone
-    bindings.repair();
-    CHECK(tables.words.size() == 1);
-    CHECK(bindings.unbind({"a", "eth0"}));
-    CHECK(tables.words.size() == 0);
-}

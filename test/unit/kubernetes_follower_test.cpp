@@ -15,7 +15,7 @@ constexpr Instant start{1'000'000s};
 
 PodWord pod(const std::string& uid, bool ready = false)
 {
-    return {uid, "ns", "pod-" + uid, {}, ready, "", false, std::nullopt};
+    return {uid, "ns", "pod-" + uid, "", {}, ready, "", false, std::nullopt};
 }
 
 ListPage page(std::vector<PodWord> pods, const std::string& version, const std::string& next = "")

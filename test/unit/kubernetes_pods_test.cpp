@@ -114,12 +114,20 @@ TEST_CASE("kubernetes: ready, over, and ending since it was told to", "[kubernet
     CHECK_THROWS_AS(list(list_of(replaced(ending, "2026-02-28T23", "yesterday"))), Error);
 }
 
+TEST_CASE("kubernetes: the mirror of a static pod says by which uid its node knows it", "[kubernetes]")
+{
+    CHECK(list(list_of(pod)).pods.front().static_uid.empty());
+    const std::string mirror = replaced(pod, R"("status":"x")", R"("kubernetes.io/config.hash":"4f1c")");
+    CHECK(list(list_of(mirror)).pods.front().static_uid == "4f1c");
+    CHECK(list(list_of(mirror)).pods.front().uid == "5a0c");
+}
+
 TEST_CASE("kubernetes: nothing of one pod is seen in another", "[kubernetes]")
 {
     const std::string bare = R"({"metadata":{"name":"a","namespace":"b","uid":"c"}})";
     const ListPage page = list(list_of(pod + "," + bare));
     REQUIRE(page.pods.size() == 2);
-    CHECK(page.pods.back() == PodWord{"c", "b", "a", {}, false, "", false, std::nullopt});
+    CHECK(page.pods.back() == PodWord{"c", "b", "a", "", {}, false, "", false, std::nullopt});
 }
 
 TEST_CASE("kubernetes: a list in pages, an empty one, and one whose metadata comes last", "[kubernetes]")
