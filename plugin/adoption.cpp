@@ -9,6 +9,7 @@
 #include "sallyport/listed.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
+#include "sallyport/refusals.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -101,6 +102,8 @@ std::optional<AdoptionResult> adopt(const CriClient& runtime, const Config& conf
             return std::nullopt;
         result.outcome = Outcome::refused;
         result.text = error.what();
+        if (is_refusal(error.code()))
+            note_refusal(config.paths.state_dir, {listed.pod_namespace, listed.pod_name, listed.uid, error.what()});
     }
     return result;
 }

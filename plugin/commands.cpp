@@ -19,6 +19,7 @@
 #include "sallyport/os/netns.hpp"
 #include "sallyport/os/process.hpp"
 #include "sallyport/policy.hpp"
+#include "sallyport/refusals.hpp"
 
 #include <algorithm>
 #include <set>
@@ -241,14 +242,21 @@ std::string add(const Request& request)
         throw Error(
             Code::invalid_network_config,
             "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
-    const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
-    if (wishes.empty())
-        return *config.prev_result;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
+    try {
+        const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
+        if (wishes.empty())
+            return *config.prev_result;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
 
-    log_to(config.log);
-    const Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
-    log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
-    return *config.prev_result;
+        log_to(config.log);
+        const Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
+        log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
+        return *config.prev_result;
+    } catch (const Error& error) {
+        if (is_refusal(error.code()))
+            note_refusal(config.paths.state_dir,
+                         {request.pod_namespace, request.pod_name, request.pod_uid, error.what()});
+        throw;
+    }
 }
 
 void del(const Request& request)

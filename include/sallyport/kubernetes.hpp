@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Kubernetes as a witness: what the API server says of this node's pods, followed by a list and a watch. It is asked
-// for pods and nothing else, and told nothing. Who decides what its word is worth, and for how long,
+// for pods and nothing else, and told of what happened to pods. Who decides what its word is worth, and for how long,
 // is elsewhere.
 #pragma once
 
@@ -60,6 +60,28 @@ struct Cluster
 
     bool operator==(const Cluster&) const = default;
 };
+
+/// Something that happened to a pod, for whoever asks `kubectl describe pod`.
+struct PodEvent
+{
+    std::string pod_namespace;
+    std::string pod_name;
+    std::string pod_uid;  ///< "": not known
+    std::string reason;   ///< one word
+    std::string message;  ///< a sentence
+};
+
+/// The name of the Event object: the same for the same message about the same pod, so that it can be told only once.
+std::string name_of_event(const PodEvent& event);
+
+/// The Event object, from that node.
+std::string to_json(const PodEvent& event, const std::string& node, std::chrono::system_clock::time_point now);
+
+/// Tells the API server. One that it was told before isn't told again; one of a namespace that is gone, or that the API
+/// server takes for none, is lost.
+/// Throws Error: try_again_later where it takes until then, or `stop` can be read (not owned); not_allowed where our
+/// service account may not.
+void post_event(const Cluster& cluster, const PodEvent& event, Instant until, int stop);
 
 /// Where a pod's service account is, and the environment that kubelet gives it; `NODE_NAME` comes from the pod's own
 /// manifest. nullopt where no service account is mounted. Throws Error(invalid_environment) where one is, and something

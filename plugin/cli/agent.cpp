@@ -23,7 +23,9 @@ for plugins, keeps sallyport's entry in the active network whoever rewrites
 that, follows the node's addresses, devices and cgroups, keeps the programs
 before everybody else's, attaches gateway pods that are older than the entry,
 and forgets those that vanished. Follows its configuration when the file
-changes. Traffic doesn't need it.)";
+changes. In a cluster it tells the datapath what the API server says of this
+node's pods, and the API server of pods that were refused. Traffic doesn't
+need it.)";
 
 constexpr const char* agent_sections =
     R"(HTTP

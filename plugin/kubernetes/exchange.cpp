@@ -49,11 +49,15 @@ std::string read_token(const std::filesystem::path& path)
     return token;
 }
 
-std::string request_for(const Cluster& cluster, const Address& address, const std::string& target)
+std::string request_for(const Cluster& cluster, const Address& address, const Ask& ask)
 {
-    return "GET " + target + " HTTP/1.1\r\nHost: " + bracketed(address) + ":" + std::to_string(cluster.port) +
-           "\r\nAuthorization: Bearer " + read_token(cluster.token) +
-           "\r\nAccept: application/json\r\nUser-Agent: sallyport\r\nConnection: close\r\n\r\n";
+    const std::string content =
+        ask.body.empty() ? ""
+                         : "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(ask.body.size());
+    return (ask.body.empty() ? "GET " : "POST ") + ask.target + " HTTP/1.1\r\nHost: " + bracketed(address) + ":" +
+           std::to_string(cluster.port) + "\r\nAuthorization: Bearer " + read_token(cluster.token) +
+           "\r\nAccept: application/json\r\nUser-Agent: sallyport\r\nConnection: close" + content + "\r\n\r\n" +
+           ask.body;
 }
 
 }  // namespace
@@ -107,13 +111,13 @@ struct Exchange::State
     std::array<char, buffer_size> part;
 };
 
-Exchange::Exchange(const Cluster& cluster, const std::string& target, const Patience& patience)
+Exchange::Exchange(const Cluster& cluster, const Ask& ask, const Patience& patience)
 {
     const auto address = Address::parse(cluster.host);
     if (!address)
         throw Error(Code::invalid_environment, in_quotes(cluster.host) + " is no IP address");
     state_ = std::make_unique<State>(cluster, *address, patience);
-    state_->tls.write(request_for(cluster, *address, target), patience);
+    state_->tls.write(request_for(cluster, *address, ask), patience);
     while (!state_->parser.is_header_done())
         if (!state_->parse() && !state_->parser.is_header_done() && !state_->receive())
             throw Error(Code::io_failure, "the connection ended before an answer");

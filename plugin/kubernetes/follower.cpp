@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "follower.hpp"
 
+#include "target.hpp"
+
 #include "sallyport/error.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 namespace sallyport::kubernetes {
@@ -29,21 +30,6 @@ constexpr seconds watched_in_vain{5};
 constexpr unsigned unauthorized = 401;
 constexpr unsigned forbidden = 403;
 constexpr unsigned gone = 410;
-
-std::string percent_encoded(std::string_view text)
-{
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    std::string encoded;
-    for (const char character : text) {
-        const auto byte = static_cast<unsigned char>(character);
-        if (plain.find(character) != std::string_view::npos)
-            encoded += character;
-        else
-            encoded += {'%', digits[byte / 16], digits[byte % 16]};
-    }
-    return encoded;
-}
 
 std::string what_to_do(unsigned status)
 {

@@ -101,7 +101,7 @@ private:
 
     void take_step(const Follower::List& list)
     {
-        Exchange answer(cluster_, list.target, {now() + for_a_list, stop_.get()});
+        Exchange answer(cluster_, {list.target}, {now() + for_a_list, stop_.get()});
         if (answer.status() == 200)
             follower_.listed(kubernetes::read_list(answer), now());
         else
@@ -110,7 +110,7 @@ private:
 
     void take_step(const Follower::Watch& watch)
     {
-        Exchange answer(cluster_, watch.target, {now() + for_a_watch, stop_.get()});
+        Exchange answer(cluster_, {watch.target}, {now() + for_a_watch, stop_.get()});
         if (answer.status() != 200)
             return refuse(answer);
         answer.wait_until(now() + watch.lasts + for_a_watch);

@@ -6,6 +6,7 @@
 #include "installation.hpp"
 #include "loop.hpp"
 #include "node_keeper.hpp"
+#include "refusal_teller.hpp"
 #include "signals.hpp"
 #include "word_keeper.hpp"
 
@@ -67,9 +68,12 @@ public:
                 read_config_.soon();
         });
         condition_.set_note(kubernetes, options.cluster_problem);
-        if (options.cluster)
-            words_ = std::make_unique<WordKeeper>(
-                *options.cluster, [this](const std::string& problem) { condition_.set_note(kubernetes, problem); });
+        if (!options.cluster)
+            return;
+        refusals_ = std::make_unique<RefusalTeller>(
+            *options.cluster, [this](const std::string& problem) { condition_.set_note("Events", problem); });
+        words_ = std::make_unique<WordKeeper>(
+            *options.cluster, [this](const std::string& problem) { condition_.set_note(kubernetes, problem); });
     }
 
     void run()
@@ -110,8 +114,9 @@ private:
     bool in_charge_ = false;
     std::optional<Instant> ends_at_;
     std::filesystem::path served_bpffs_;
-    std::unique_ptr<WebServer> web_;     ///< asks condition_, in a thread of its own
-    std::unique_ptr<WordKeeper> words_;  ///< the same: writes to it
+    std::unique_ptr<WebServer> web_;           ///< asks condition_, in a thread of its own
+    std::unique_ptr<WordKeeper> words_;        ///< the same: writes to it
+    std::unique_ptr<RefusalTeller> refusals_;  ///< the same
 
     Task read_config_{"configuration", {.period = 5s, .gather = gather}, [this] { read_config(); }};
 
@@ -205,6 +210,8 @@ void Agent::read_config()
     node_.use(config());
     if (words_)
         words_->use(config().paths);
+    if (refusals_)
+        refusals_->use(config().paths);
     const auto& cgroup = config().paths.cgroup;
     cgroups_.watch({cgroup, cgroup / "unified"});
     serve_.soon();

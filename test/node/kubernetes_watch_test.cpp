@@ -229,7 +229,7 @@ TEST_CASE("kubernetes: an answer has until then, and not a byte longer", "[kuber
     const UniqueFd nobody_stops(eventfd(0, EFD_CLOEXEC));
     const auto read = [&](const std::string& target, std::chrono::milliseconds patience) {
         netns.run([&] {
-            kubernetes::Exchange answer(cluster, target,
+            kubernetes::Exchange answer(cluster, {target},
                                         {std::chrono::steady_clock::now() + patience, nobody_stops.get()});
             while (kubernetes::read_event(answer))
                 ;

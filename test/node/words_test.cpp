@@ -1,7 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the API server's watch into the datapath.
+// From the API server's watch into the datapath, and what is told back: Events about pods that were refused.
 #include "sallyport/datapath.hpp"
 #include "support/agent.hpp"
 #include "support/local_node.hpp"
@@ -175,6 +175,53 @@ TEST_CASE("Kubernetes' word is renewed while it is followed, and lapses when it 
     std::this_thread::sleep_for(45s);
     CHECK(cluster.of(cluster.younger, "kubernetes") == nullptr);
     CHECK(cluster.taker() == "younger");
+}
+
+TEST_CASE("a refused pod gets an Event with the sentence that its runtime got, once", "[agent][kubernetes][events]")
+{
+    Cluster cluster;
+    cluster.server.list({}, "10");
+    const Agent agent(cluster.node);
+    const auto events = [&](std::size_t count) {
+        return eventually([&] { return cluster.server.events().size() >= count; });
+    };
+    Pod stranger(cluster.node, {.name = "web", .kubernetes_namespace = "elsewhere", .expose = "80:9080"});
+    const Answer answer = stranger.add();
+    REQUIRE(answer.code() == 100);
+    REQUIRE(events(1));
+    const Json event = cluster.server.events()[0];
+    CHECK(event.at("message") == answer.message());
+    CHECK(event.at("reason") == "NodePortRefused");
+    CHECK(event.at("type") == "Warning");
+    CHECK(event.at("source").at("host") == "n1");
+    CHECK(event.at("involvedObject").at("uid") == stranger.uid);
+    CHECK(event.at("involvedObject").at("name") == "web");
+    CHECK(event.at("metadata").at("namespace") == "elsewhere");
+
+    for (int again = 0; again < 3; again++)
+        REQUIRE(stranger.add().code() == 100);  // as kubelet does, every 15 s
+    Pod rival(cluster.node, {.name = "rival", .kubernetes_namespace = "others", .expose = "80:9080"});
+    REQUIRE(rival.add().code() == 101);
+    REQUIRE(events(2));
+    CHECK(cluster.server.events().size() == 2);
+    CHECK(cluster.server.events()[1].at("message").get<std::string>().find("is held by") != std::string::npos);
+    CHECK_FALSE(says_of_itself(agent, "Kubernetes"));
+}
+
+TEST_CASE("an agent that may not tell of refused pods says so, and tells later", "[agent][kubernetes][events]")
+{
+    Cluster cluster;
+    const Agent agent(cluster.node);
+    agent.wait_until_begun();
+    cluster.server.tell({{"behave", "refuse"}, {"status", 403}, {"message", "events is forbidden"}});
+    Pod stranger(cluster.node, {.name = "web", .kubernetes_namespace = "elsewhere", .expose = "80:9080"});
+    REQUIRE(stranger.add().code() == 100);
+    CHECK(eventually([&] { return says_of_itself(agent, "the verb create on events"); }));
+    cluster.server.tell({{"behave", "well"}});
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (cluster.server.events().empty() && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(50ms);
+    CHECK(cluster.server.events().size() == 1);
 }
 
 // Not one of `make test`'s: it says how long, and nobody is failed for time. build/node_tests "[measure]"

@@ -3,6 +3,7 @@
 #include "support/api_server.hpp"
 
 #include "support/content.hpp"
+#include "support/places.hpp"
 #include "support/sockets.hpp"
 
 #include <chrono>
@@ -18,9 +19,18 @@ namespace {
 
 Invocation invocation(const Namespace& netns, const std::filesystem::path& directory, const std::string& address)
 {
-    return {.argv = {SALLYPORT_SOURCE_DIR "/test/support/api_server.py", directory.string(), address},
+    return {.argv = {source_directory() + "/test/support/api_server.py", directory.string(), address},
             .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
             .netns = &netns};
+}
+
+std::vector<std::string> lines_of(const std::filesystem::path& file)
+{
+    std::vector<std::string> lines;
+    std::istringstream text(content(file));
+    for (std::string line; std::getline(text, line);)
+        lines.push_back(line);
+    return lines;
 }
 
 }  // namespace
@@ -54,11 +64,15 @@ void ApiServer::tell(const nlohmann::json& command) const
 
 std::vector<std::string> ApiServer::requests() const
 {
-    std::vector<std::string> lines;
-    std::istringstream text(content(directory_.path() / "requests"));
-    for (std::string line; std::getline(text, line);)
-        lines.push_back(line);
-    return lines;
+    return lines_of(directory_.path() / "requests");
+}
+
+std::vector<nlohmann::json> ApiServer::events() const
+{
+    std::vector<nlohmann::json> events;
+    for (const std::string& line : lines_of(directory_.path() / "events"))
+        events.push_back(nlohmann::json::parse(line));
+    return events;
 }
 
 void ApiServer::replace_token(const std::string& token) const

@@ -43,6 +43,9 @@ public:
     /// What it was asked so far, a line each: token, tab, target.
     std::vector<std::string> requests() const;
 
+    /// The Event objects that it took.
+    std::vector<nlohmann::json> events() const;
+
     /// Kubelet's work.
     void replace_token(const std::string& token) const;
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # Copyright The Sallyport Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for a Kubernetes API server: TLS by OpenSSL, lists and watches of pods, and what goes wrong with them.
+"""Stands in for a Kubernetes API server: TLS by OpenSSL, lists and watches of pods, Events, and what goes wrong with them.
 
 usage: api_server.py DIRECTORY [ADDRESS [PORT]]
 
 Makes in DIRECTORY: `ca.crt` and a `token`; `port`, once it listens; `requests`, a line for each: its token, a tab, its
-target. Does what it reads, a JSON object a line, from the FIFO `commands`, in this order:
+target; `events`, a line for each object that it took. Does what it reads, a JSON object a line, from the FIFO `commands`, in this order:
   {"pods": [POD...], "version": "10"}   what lists say from now on
   {"page": 2}                           so many pods a page
   {"behave": HOW}                       from now on: "well"; "refuse", with "status" and perhaps "message", "retry"; "hang",
@@ -57,6 +57,7 @@ class Server:
         self.behave = {"behave": "well"}
         self.sent = []  # what watches are sent: bytes, or how they end
         self.requests = open(f"{directory}/requests", "w", buffering=1)
+        self.events, self.event_names = open(f"{directory}/events", "w", buffering=1), set()
 
     def obey(self, command):
         with LOCK:
@@ -96,8 +97,9 @@ class Server:
             if not more:
                 return
             head += more
+        head, body = head.split(b"\r\n\r\n", 1)
         lines = head.decode().split("\r\n")
-        target = lines[0].split(" ")[1]
+        method, target = lines[0].split(" ")[:2]
         token = [line.split(" ")[2] for line in lines if line.startswith("Authorization: Bearer ")]
         with LOCK:
             behave, place = self.behave, len(self.sent)
@@ -109,12 +111,29 @@ class Server:
             connection.sendall(b"\x00\xffSSH-2.0 what?\r\n\r\n" * 5000)
         elif how == "refuse":
             refuse(connection, behave)
+        elif method == "POST":
+            length = [int(line.split(" ")[1]) for line in lines if line.startswith("Content-Length: ")][0]
+            while len(body) < length:
+                body += connection.recv(4096)
+            self.take(connection, json.loads(body))
         elif "watch=true" in target:
             self.watch(connection, place)
         else:
             self.list(connection, target, how == "cut")
         if how != "cut":
             connection.unwrap()
+
+    def take(self, connection, event):
+        name = f"{event['metadata']['namespace']}/{event['metadata']['name']}"
+        with LOCK:
+            known = name in self.event_names
+            if not known:
+                self.event_names.add(name)
+                self.events.write(json.dumps(event) + "\n")
+        if known:
+            refuse(connection, {"status": 409, "message": f"events {name} already exists"})
+        else:
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
 
     def list(self, connection, target, cut):
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query)
