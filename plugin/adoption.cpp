@@ -36,7 +36,7 @@ std::string full_name(const Sandbox& sandbox)
 bool asks_for_something(const Sandbox& sandbox)
 {
     return std::ranges::any_of(sandbox.annotations,
-                               [](const auto& annotation) { return annotation.first.starts_with("sallyport.dev/"); });
+                               [](const auto& annotation) { return is_our_annotation(annotation.first); });
 }
 
 Attachment resolve(const Sandbox& sandbox, const std::string& network)

@@ -234,13 +234,18 @@ Wish wish_of(const PortMapping& mapping)
 
 }  // namespace
 
+bool is_our_annotation(std::string_view key)
+{
+    return key.starts_with(key_prefix);
+}
+
 Wishes parse_wishes(const std::map<std::string, std::string>& annotations,
                     const std::vector<PortMapping>& port_mappings)
 {
     Wishes wishes;
     wishes.sharing.settle = default_settle;
     for (const auto& [key, value] : annotations)
-        if (key.starts_with(key_prefix))
+        if (is_our_annotation(key))
             read(key, value, wishes);
     if (wishes.expose.size() + wishes.remap.size() > max_exposures_of_a_pod)
         refuse_number("sallyport.dev/expose with sallyport.dev/remap", wishes.expose.size() + wishes.remap.size());

@@ -6,9 +6,11 @@
 #include "sallyport/annotation.hpp"
 #include "sallyport/attachment.hpp"
 #include "sallyport/bindings.hpp"
+#include "sallyport/cni/plain_pod.hpp"
 #include "sallyport/conflicts.hpp"
 #include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
+#include "sallyport/failures.hpp"
 #include "sallyport/fast_path.hpp"
 #include "sallyport/follow.hpp"
 #include "sallyport/inspection.hpp"
@@ -131,39 +133,7 @@ void follow_addresses(Datapath& datapath)
     }
 }
 
-/// What CHECK says about the programs on devices.
-std::vector<std::string> missing_hooks(const Datapath& datapath, const Config& config, const Attachment& pod,
-                                       const NodeNetwork& network, const std::vector<Exposure>& wanted)
-{
-    std::vector<std::string> missing;
-    const auto note = [&](const std::vector<std::string>& more) {
-        missing.insert(missing.end(), more.begin(), more.end());
-    };
-    const Netns netns = open_netns(pod.netns);
-    if (any_at(Scope::node, wanted)) {
-        const auto devices = choose_devices(config, network);
-        note(datapath.missing_hooks(devices));
-        if (const auto uplink = find_uplink(config, pod, netns, network, devices))
-            note(datapath.missing_uplink(*uplink, pod.id));
-    }
-    if (any_at(Scope::pod, wanted))
-        note(datapath.missing_pod_hooks(netns, pod.id));
-    return missing;
-}
-
-/// A runtime must not be kept from removing a pod, whatever stands in our way.
-bool left_to_another_version(const BaseConfig& config, const char* command)
-{
-    const auto abi = pinned_abi(config.paths);
-    if (!abi || *abi == SALLYPORT_ABI)
-        return false;
-    log_to(config.log);
-    log_warning(std::string(command) + " leaves everything as it is: the tables are of ABI " + std::to_string(*abi) +
-                ", this binary is of ABI " + std::to_string(SALLYPORT_ABI));
-    return true;
-}
-
-/// Carries out a removal under the lock.
+/// Carries out a removal under the lock, past what fails of it. Throws one Error that lists that.
 template <typename Removal>
 void remove_locked(const BaseConfig& config, Caller caller, Removal&& removal)
 {
@@ -176,17 +146,47 @@ void remove_locked(const BaseConfig& config, Caller caller, Removal&& removal)
         // A state directory that is broken for us is broken for every ADD too: nobody is in our way.
         log_warning(std::string("removing without the lock: ") + error.what());
     }
-    if (auto datapath = Datapath::find(config.paths)) {
-        removal(datapath->bindings());
+    Failures failures;
+    if (auto datapath = Datapath::find_tables(config.paths)) {
+        failures.attempt([&] { removal(datapath->bindings()); });
         if (caller == Caller::runtime)
-            forget_the_past(datapath->bindings());
-        datapath->forget_unbound_pod_hooks();
+            failures.attempt([&] { forget_the_past(datapath->bindings()); });
+        failures.attempt([&] { datapath->forget_unbound_pod_hooks(); });
         follow_addresses(*datapath);
     }
-    tidy_up(config.paths);
+    failures.attempt([&] { tidy_up(config.paths); });
+    failures.raise("remove what is bound");
+}
+
+void remove_attachment(const Request& request, const TolerantConfig& config)
+{
+    if (!Datapath::exists(config.paths) || left_to_another_version(config, "DEL"))
+        return;
+    const auto datapath = Datapath::find_tables(config.paths);
+    if (datapath && Datapath::in_use(config.paths) && !datapath->bindings().knows(request.attachment))
+        return;  // a plain pod, or one that is gone already
+
+    log_to(config.log);
+    if (!config.objection.empty())
+        log_warning("DEL " + request.attachment.container_id + ": " + config.objection);
+    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
+        if (bindings.unbind(request.attachment))
+            log_info("DEL " + request.attachment.container_id + ": removed what it held");
+    });
 }
 
 }  // namespace
+
+bool left_to_another_version(const BaseConfig& config, const char* command)
+{
+    const auto abi = pinned_abi(config.paths);
+    if (!abi || *abi == SALLYPORT_ABI)
+        return false;
+    log_to(config.log);
+    log_warning(std::string(command) + " leaves everything as it is: the tables are of ABI " + std::to_string(*abi) +
+                ", this binary is of ABI " + std::to_string(SALLYPORT_ABI));
+    return true;
+}
 
 std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, Caller caller)
 {
@@ -237,20 +237,25 @@ void unbind_pod(const BaseConfig& config, const AttachmentId& id)
 
 std::string add(const Request& request)
 {
-    const Config config = parse_config(request.config);
-    if (!config.prev_result)
+    const bool plain = is_plain(request.config);
+    const auto prev_result = prev_result_of(request.config);
+    if (!prev_result)
         throw Error(
             Code::invalid_network_config,
             "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
+    if (plain)
+        return *prev_result;  // nothing of ours is judged or opened, so nothing of ours can fail it
+
+    const Config config = parse_config(request.config);
     try {
         const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
         if (wishes.empty())
-            return *config.prev_result;  // a plain pod: nothing of ours is opened, so nothing of ours can fail it
+            return *prev_result;
 
         log_to(config.log);
         const Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
         log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
-        return *config.prev_result;
+        return *prev_result;
     } catch (const Error& error) {
         if (is_refusal(error.code()))
             note_refusal(config.paths.state_dir,
@@ -259,55 +264,28 @@ std::string add(const Request& request)
     }
 }
 
-void del(const Request& request)
+void del(const Request& request) noexcept
 {
-    const BaseConfig config = parse_base_config(request.config);
-    if (!Datapath::exists(config.paths) || left_to_another_version(config, "DEL"))
-        return;
-    const auto datapath = Datapath::find(config.paths);
-    if (datapath && Datapath::in_use(config.paths) && !datapath->bindings().knows(request.attachment))
-        return;  // a plain pod, or one that is gone already
-
-    log_to(config.log);
-    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
-        if (bindings.unbind(request.attachment))
-            log_info("DEL " + request.attachment.container_id + ": removed what it held");
-    });
-}
-
-void check(const Request& request)
-{
-    const Config config = parse_config(request.config);
-    if (!config.prev_result)
-        throw Error(Code::invalid_network_config, "/prevResult is missing: CHECK needs the result of ADD");
-    const Wishes wishes = parse_wishes(config.annotations, config.port_mappings);
-    if (wishes.empty())
-        return;
-
-    const Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
-    const NodeNetwork network = read_node_network();
-    const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
-    const auto datapath = Datapath::find(config.paths);
-    if (!datapath)
-        throw Error(Code::io_failure, "pod " + pod.pod() + " isn't bound: there is no state below " +
-                                          (config.paths.bpffs / "sallyport").string() + "; start the pod anew");
-
-    std::vector<std::string> missing = datapath->bindings().missing_of(pod.id);
-    const auto held = datapath->bindings().exposures_of(pod.id);
-    for (const Exposure& exposure : wanted)
-        if (std::find(held.begin(), held.end(), exposure) == held.end())
-            missing.push_back("exposure " + summary({exposure}));
-    for (const std::string& hook : missing_hooks(*datapath, config, pod, network, wanted))
-        missing.push_back(hook);
-    if (missing.empty())
-        return;
-    throw Error(Code::io_failure, "pod " + pod.pod() + ": missing " + listed(missing) + "; start the pod anew");
+    // The runtime can't mend what is in our way, and after a failure it frees neither the pod's addresses nor its
+    // namespace. What stays here is a gone pod's: the next gateway's ADD removes it, or the agent.
+    try {
+        const TolerantConfig config = parse_base_config(request.config);
+        try {
+            remove_attachment(request, config);
+        } catch (const std::exception& failure) {
+            log_to(config.log);
+            log_error("DEL " + request.attachment.container_id + ": " + failure.what() +
+                      "; left to the next gateway's ADD, or to the agent");
+        }
+    } catch (const std::exception&) {
+        return;  // out of memory: not even the log can be told
+    }
 }
 
 void gc(const Request& request)
 {
-    const BaseConfig config = parse_base_config(request.config);
     const auto valid = parse_valid_attachments(request.config);
+    const TolerantConfig config = parse_base_config(request.config);
     if (!Datapath::exists(config.paths) || left_to_another_version(config, "GC"))
         return;
 
@@ -318,11 +296,6 @@ void gc(const Request& request)
             if (pod.network == config.network && !keep.contains(pod.id) && bindings.unbind(pod.id))
                 log_info("GC " + pod.pod() + ": removed what it held");
     });
-}
-
-void status(const Request& request)
-{
-    parse_config(request.config);
 }
 
 }  // namespace sallyport

@@ -105,29 +105,45 @@ void read_path(const JsonValue& root, std::string_view key, std::filesystem::pat
     path = text;
 }
 
-/// What libcni adds to our entry.
-void read_network(const JsonValue& root, BaseConfig& config)
+std::string read_network_name(const JsonValue& root)
 {
-    config.cni_version = read_version(root);
     const auto name = root.find("name");
     if (!name)
         throw Error(Code::invalid_network_config,
                     "/name is missing; expected the network's name, which libcni fills in");
-    config.network = name->nonempty_string();
+    return name->nonempty_string();
 }
 
-void read_places(const JsonValue& root, BaseConfig& config)
+void read_log_level(const JsonValue& root, BaseConfig& config)
 {
-    read_path(root, "bpffs", config.paths.bpffs);
-    read_path(root, "cgroup", config.paths.cgroup);
-    read_path(root, "stateDir", config.paths.state_dir);
-    read_path(root, "logFile", config.log.file);
-    if (const auto level = root.find("logLevel")) {
-        config.log.level = level->string();
-        if (!is_one_of(config.log.level, log_levels))
-            level->refuse("one of " + listed(log_levels));
-    }
+    const auto level = root.find("logLevel");
+    if (!level)
+        return;
+    const std::string text = level->string();
+    if (!is_one_of(text, log_levels))
+        level->refuse("one of " + listed(log_levels));
+    config.log.level = text;
 }
+
+/// `attempt` calls what it is given: to go on past what is wrong, or not.
+template <typename Attempt>
+void read_places(const JsonValue& root, BaseConfig& config, const Attempt& attempt)
+{
+    attempt([&] { read_path(root, "bpffs", config.paths.bpffs); });
+    attempt([&] { read_path(root, "cgroup", config.paths.cgroup); });
+    attempt([&] { read_path(root, "stateDir", config.paths.state_dir); });
+    attempt([&] { read_path(root, "logFile", config.log.file); });
+    attempt([&] { read_log_level(root, config); });
+}
+
+template <typename Attempt>
+void read_network(const JsonValue& root, BaseConfig& config, const Attempt& attempt)
+{
+    attempt([&] { config.cni_version = read_version(root); });
+    attempt([&] { config.network = read_network_name(root); });
+}
+
+constexpr auto at_once = [](const auto& read) { read(); };
 
 void read_switch(const JsonValue& root, std::string_view key, bool& on)
 {
@@ -266,8 +282,8 @@ Config parse_config(std::string_view text)
 {
     const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::refused);
     Config config;
-    read_network(root, config);
-    read_places(root, config);
+    read_network(root, config, at_once);
+    read_places(root, config, at_once);
     refuse_unknown_top_level_keys(root);
     check_capabilities(root);
     read_settings(root, config);
@@ -293,17 +309,26 @@ Config parse_entry(std::string_view text)
         type->refuse("\"sallyport\"");
     check_for_libcni(root);
     Config config;
-    read_places(root, config);
+    read_places(root, config, at_once);
     read_settings(root, config);
     return config;
 }
 
-BaseConfig parse_base_config(std::string_view text)
+TolerantConfig parse_base_config(std::string_view text)
 {
-    const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
-    BaseConfig config;
-    read_network(root, config);
-    read_places(root, config);
+    TolerantConfig config;
+    const auto tolerantly = [&config](const auto& read) {
+        try {
+            read();
+        } catch (const Error& error) {
+            config.objection += (config.objection.empty() ? "" : "; ") + std::string(error.what());
+        }
+    };
+    tolerantly([&] {
+        const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
+        read_network(root, config, tolerantly);
+        read_places(root, config, tolerantly);
+    });
     return config;
 }
 

@@ -139,6 +139,7 @@ BoundPod bound_pod(const abi::pod_key& key, const abi::pod& record)
     pod.netns = record.netns_path;
     pod.netns_identity = {record.netns_device, record.netns_inode};
     pod.netns_id = record.netns;
+    pod.uplink = record.fast != 0 ? static_cast<int>(record.host_device) : 0;
     return pod;
 }
 

@@ -30,7 +30,6 @@ std::string carry_out(const Request& request)
         gc(request);
         return {};
     case Command::status:
-        status(request);
         return {};
     case Command::version:
         return version(request);

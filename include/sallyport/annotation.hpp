@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sallyport {
@@ -45,6 +46,9 @@ struct Wishes
 
     bool empty() const { return expose.empty() && port_mappings.empty() && remap.empty(); }
 };
+
+/// Is it one of ours, known or not?
+bool is_our_annotation(std::string_view key);
 
 /// Reads our annotations among all of the pod's, and the port mappings. Throws Error(bad_annotation); the message
 /// quotes the value and points at the place. An unknown key below `sallyport.dev/` is refused too: it is a typing error

@@ -43,6 +43,7 @@ struct BoundPod
     std::string netns;    ///< path
     NetnsIdentity netns_identity;
     std::uint32_t netns_id = 0;
+    int uplink = 0;  ///< ifindex of the host's end of its device, with the fast path; else 0
 
     std::string pod() const;  ///< `namespace/name`, or the container's id
 };

@@ -1,8 +1,12 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The CNI protocol's commands (specification 1.1.0). Each reads as what it does; each throws Error, and run() answers
-// it.
+// The CNI protocol's commands (specification 1.1.0). Each reads as what it does; all but DEL throw Error, and run()
+// answers it.
+//
+// A pod that asks for nothing of ours passes each of them before our configuration is judged, or anything of ours is
+// opened: what is broken of us is gateways' matter. So STATUS, by which a runtime asks whether it may start pods at
+// all, has nothing to say.
 #pragma once
 
 #include "sallyport/annotation.hpp"
@@ -18,18 +22,16 @@ namespace sallyport {
 /// Binds what the pod's annotations ask for. Returns the result for stdout: prevResult, as it came.
 std::string add(const Request& request);
 
-/// Removes what the attachment holds. Succeeds where there is nothing, or nowhere to look.
-void del(const Request& request);
+/// Removes what the attachment holds, as far as that can be done; the log says what can't.
+void del(const Request& request) noexcept;
 
-/// Is the attachment still as ADD left it, and do the devices still run our programs?
+/// Does the pod have what it asked for? By what is in force on this node, whatever the configuration says that a
+/// runtime has kept since ADD; throws only where a new sandbox would be better off.
 void check(const Request& request);
 
-/// Removes what the network's attachments hold that aren't in the list of the valid ones.
+/// Removes what the network's attachments hold that aren't in the list of the valid ones. Goes on past failures, and
+/// throws one Error that lists them.
 void gc(const Request& request);
-
-/// Could an ADD be served? Our configuration must be right; everything else concerns gateway pods alone, and would make
-/// the whole node NotReady.
-void status(const Request& request);
 
 /// The versions that we speak, for stdout.
 std::string version(const Request& request);
@@ -42,6 +44,10 @@ enum class Caller { runtime, agent };
 /// What ADD does once it knows what a pod wishes, and who it is: all checks, and the binding, under the lock. Leaves
 /// nothing behind where it throws. Returns what leads where, for the log; nullopt where it left a binding as it was.
 std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, Caller caller);
+
+/// A runtime must not be kept from removing a pod, nor told that one is broken, where the tables are of another ABI
+/// than ours. True where they are; then the log says so. Throws Error where that can't be told.
+bool left_to_another_version(const BaseConfig& config, const char* command);
 
 /// What DEL does with a pod, bound or not; for the agent.
 void unbind_pod(const BaseConfig& config, const AttachmentId& id);

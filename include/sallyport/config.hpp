@@ -92,7 +92,7 @@ struct BaseConfig
     LogSettings log;
 };
 
-/// Everything; for ADD, CHECK and STATUS.
+/// Everything; for ADD.
 struct Config : BaseConfig
 {
     Gateways gateways;
@@ -105,7 +105,7 @@ struct Config : BaseConfig
 
     std::map<std::string, std::string> annotations;  ///< all of the pod's, ours among them
     std::vector<PortMapping> port_mappings;
-    std::optional<std::string> prev_result;  ///< as it came: what a plain pod gets back, unread
+    std::optional<std::string> prev_result;  ///< as it came
 };
 
 /// The version and nothing else, so that an error can be answered in the caller's version: "" if `text` has none.
@@ -119,8 +119,14 @@ Config parse_config(std::string_view text);
 /// are. For the agent; throws as parse_config().
 Config parse_entry(std::string_view text);
 
-/// For DEL and GC, which must work whatever became of the other keys: reads and checks only BaseConfig's.
-BaseConfig parse_base_config(std::string_view text);
+/// BaseConfig's keys, as far as they can be read: what is wrong counts as missing.
+struct TolerantConfig : BaseConfig
+{
+    std::string objection;  ///< what that is, in words; "" for nothing
+};
+
+/// For DEL, GC and CHECK, by which a runtime ends what ADD began: whatever became of the configuration meanwhile.
+TolerantConfig parse_base_config(std::string_view text);
 
 /// GC's `cni.dev/valid-attachments` (libcni's older spelling `cni.dev/attachments` counts too).
 /// Throws Error(invalid_network_config) where it is missing: to treat that as "none" would remove every pod.

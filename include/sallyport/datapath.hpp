@@ -57,6 +57,10 @@ public:
     /// What is there, as it is; nullopt where there is none, or only remains of one.
     static std::optional<Datapath> find(const Paths& paths);
 
+    /// As find(), also where programs aren't pinned, or not all of this binary's: what is bound is told and removed
+    /// without them, and an older build's run on.
+    static std::optional<Datapath> find_tables(const Paths& paths);
+
     /// Is anything of ours there, whole or not?
     static bool exists(const Paths& paths);
 
@@ -96,6 +100,10 @@ public:
     /// Where our programs should run on these devices and don't, or not before all others; in words.
     std::vector<std::string> missing_hooks(const std::vector<Device>& devices) const;
 
+    /// The same on the devices that we were attached to last and that still exist, whatever the configuration says, and
+    /// by any build's programs. Something is missing too where we aren't attached anywhere.
+    std::vector<std::string> missing_hooks() const;
+
     /// Attaches to the system calls of the processes below each child of this cgroup v2 directory, and of no others:
     /// with `local_access` node ports are reached from there, with `reserve_ports` the node's own processes can't bind
     /// them. Throws Error where the node can't have that; from outside, node ports work without.
@@ -108,7 +116,7 @@ public:
     /// where it isn't made, forget_unbound_pod_hooks() takes them away. Throws Error(node_lacks).
     void attach_pod(const Netns& netns, const AttachmentId& id);
 
-    /// Where they should run there and don't, or not before all others; in words.
+    /// Where ours, of any build, should run there and don't, or not before all others; in words.
     std::vector<std::string> missing_pod_hooks(const Netns& netns, const AttachmentId& id) const;
 
     /// Takes them off the devices of pods that aren't bound any more, or are so anew.

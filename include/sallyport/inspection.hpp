@@ -19,6 +19,10 @@ namespace sallyport {
 /// The ABI of whoever made the tables that are pinned; nullopt where there are none, or not yet complete ones.
 std::optional<std::uint32_t> pinned_abi(const Paths& paths);
 
+/// Whom the owner records name, whatever other tables were lost, and also of another ABI that names them alike. Throws
+/// Error where that can't be read.
+std::vector<AttachmentId> bound_attachments(const Paths& paths);
+
 /// Throws Error(node_lacks) where that is another one than ours: what is in them would be misread.
 void require_own_abi(const Paths& paths);
 

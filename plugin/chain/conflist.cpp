@@ -3,6 +3,7 @@
 #include "sallyport/chain/conflist.hpp"
 
 #include "sallyport/cni/json.hpp"
+#include "sallyport/cni/runtime_config.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/listed.hpp"

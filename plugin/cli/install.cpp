@@ -10,6 +10,7 @@
 #include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/failures.hpp"
+#include "sallyport/given_up.hpp"
 #include "sallyport/inspection.hpp"
 #include "sallyport/node/succession.hpp"
 #include "sallyport/os/file_lock.hpp"
@@ -186,7 +187,10 @@ void remove_state(const Paths& paths)
         if (error.code() == Code::try_again_later)
             throw;  // a plugin call is at work; without a directory for the lock, none can be
     }
-    Datapath::remove(paths);
+    Failures failures;
+    failures.attempt([&] { note_given_up(paths.state_dir, bound_attachments(paths)); });
+    failures.attempt([&] { Datapath::remove(paths); });
+    failures.raise("remove our state");
 }
 
 void remove_plugin(const UninstallOptions& options, const Environment& environment)

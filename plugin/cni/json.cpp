@@ -272,10 +272,11 @@ std::vector<std::string_view> raw_elements(std::string_view text)
 
 std::string_view raw_member(std::string_view text, std::string_view key)
 {
+    std::string_view last;  // of two equal keys, as in JsonValue::parse
     for (const auto& [name, value] : raw_members(text))
         if (name == key)
-            return value;
-    return {};
+            last = value;
+    return last;
 }
 
 }  // namespace sallyport

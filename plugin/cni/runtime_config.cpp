@@ -62,7 +62,7 @@ std::optional<PortMapping> read_port_mapping(const JsonValue& value)
 std::map<std::string, std::string> read_pod_annotations(const JsonValue& runtime_config)
 {
     std::map<std::string, std::string> annotations;
-    if (const auto list = runtime_config.find_set("io.kubernetes.cri.pod-annotations"))
+    if (const auto list = runtime_config.find_set(annotations_capability))
         for (const auto& [key, value] : list->members())
             annotations.emplace(key, value.string());
     return annotations;

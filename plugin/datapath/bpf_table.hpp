@@ -28,11 +28,27 @@ namespace sallyport {
                     (full ? "it is full; remove pods from this node first" : errno_text(error)));
 }
 
+/// The kernel copies as much as the table has into what we give it: what else somebody may have pinned by our name
+/// must not be asked.
+inline void require_shape(int fd, const std::string& table, std::size_t key_size, std::size_t value_size)
+{
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    if (bpf_map_get_info_by_fd(fd, &info, &size) != 0 || info.key_size != key_size || info.value_size != value_size)
+        throw Error(Code::io_failure, "what is pinned as table " + table +
+                                          " is something else; remove it, and the next "
+                                          "ADD of a gateway pod makes the table anew");
+}
+
 template <typename Key, typename Value>
 class BpfTable final : public Table<Key, Value>
 {
 public:
-    BpfTable(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+    /// Throws Error(io_failure) where `fd` is of something else.
+    BpfTable(int fd, std::string name) : fd_(fd), name_(std::move(name))
+    {
+        require_shape(fd_, name_, sizeof(Key), sizeof(Value));
+    }
 
     std::optional<Value> find(const Key& key) const override
     {
@@ -114,6 +130,7 @@ public:
     PerCpuBpfTable(int fd, std::string name, std::size_t cpus) : fd_(fd), name_(std::move(name)), cpus_(cpus)
     {
         static_assert(sizeof(Value) % 8 == 0, "the kernel rounds each CPU's value up to 8 bytes");
+        require_shape(fd_, name_, sizeof(Key), sizeof(Value));
     }
 
     std::optional<std::vector<Value>> find(const Key& key) const override

@@ -126,6 +126,15 @@ std::optional<Datapath> Datapath::find(const Paths& paths)
     return Datapath(std::make_unique<State>(dir));
 }
 
+std::optional<Datapath> Datapath::find_tables(const Paths& paths)
+{
+    const StateDir dir(paths.bpffs);
+    if (!dir.has_tables())
+        return std::nullopt;
+    require_own_abi(paths);
+    return Datapath(std::make_unique<State>(dir));
+}
+
 bool Datapath::exists(const Paths& paths)
 {
     return StateDir(paths.bpffs).exists();
@@ -226,6 +235,11 @@ std::vector<std::string> Datapath::devices() const
 std::vector<std::string> Datapath::missing_hooks(const std::vector<Device>& devices) const
 {
     return state_->node_hooks.missing(devices);
+}
+
+std::vector<std::string> Datapath::missing_hooks() const
+{
+    return state_->node_hooks.missing();
 }
 
 void Datapath::attach_pod(const Netns& netns, const AttachmentId& id)

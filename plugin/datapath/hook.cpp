@@ -46,6 +46,15 @@ std::optional<std::string> Hook::behind() const
     return "another tc filter";
 }
 
+std::optional<std::string> Hook::missing(const std::string& where) const
+{
+    if (program() == 0)
+        return "our program at " + where;
+    if (const auto other = behind())
+        return "the first place at " + where + " (" + *other + " has it)";
+    return std::nullopt;
+}
+
 bool Hook::is_displaced_link() const
 {
     return living_link(link_, place_) && behind();

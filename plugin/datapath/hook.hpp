@@ -32,6 +32,10 @@ public:
     /// What runs before it, in words; nullopt where nothing does, or where ours isn't there.
     std::optional<std::string> behind() const;
 
+    /// Where no program of ours runs there, of whichever build, or not before all others: what is missing at `where`,
+    /// in words.
+    std::optional<std::string> missing(const std::string& where) const;
+
     /// Is it a link behind others? Only a link of another program can then be put first: a link can't be moved, and the
     /// kernel takes no program twice into one chain.
     bool is_displaced_link() const;

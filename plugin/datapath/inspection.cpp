@@ -8,6 +8,7 @@
 
 #include "sallyport/abi.h"
 #include "sallyport/error.hpp"
+#include "sallyport/wire.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -71,7 +72,8 @@ std::optional<std::uint32_t> pinned_abi(const Paths& paths)
     const UniqueFd table = open_pinned(StateDir(paths.bpffs).map("meta"));
     bpf_map_info info{};
     __u32 size = sizeof info;
-    if (!table || bpf_map_get_info_by_fd(table.get(), &info, &size) != 0 || info.value_size < sizeof(__u32))
+    if (!table || bpf_map_get_info_by_fd(table.get(), &info, &size) != 0 || info.key_size != sizeof(__u32) ||
+        info.value_size < sizeof(__u32))
         return std::nullopt;
     std::vector<std::byte> value(info.value_size);  // another version's may be larger than ours
     const __u32 key = 0;
@@ -80,6 +82,20 @@ std::optional<std::uint32_t> pinned_abi(const Paths& paths)
     __u32 abi = 0;
     std::memcpy(&abi, value.data(), sizeof abi);
     return abi == 0 ? std::nullopt : std::optional<std::uint32_t>(abi);
+}
+
+std::vector<AttachmentId> bound_attachments(const Paths& paths)
+{
+    const UniqueFd table = open_pinned(StateDir(paths.bpffs).map("pods"));
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    std::vector<AttachmentId> attachments;
+    if (!table || bpf_map_get_info_by_fd(table.get(), &info, &size) != 0 || info.key_size != sizeof(abi::pod_key))
+        return attachments;
+    abi::pod_key key{};
+    for (const abi::pod_key* last = nullptr; bpf_map_get_next_key(table.get(), last, &key) == 0; last = &key)
+        attachments.push_back(from_wire(key));
+    return attachments;
 }
 
 void require_own_abi(const Paths& paths)

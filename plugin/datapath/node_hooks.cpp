@@ -31,6 +31,13 @@ std::string program_for(const Device& device, Direction direction)
     return std::string(set_for(device) == ProgramSet::bare_node ? "bare_" : "") + "node_" + name_of(direction);
 }
 
+/// "" where it is gone.
+std::string name_of_device(std::uint64_t number)
+{
+    char name[IF_NAMESIZE] = {};
+    return if_indextoname(static_cast<unsigned>(number), name) == nullptr ? "" : name;
+}
+
 }  // namespace
 
 Hook NodeHooks::hook(const PinName& name) const
@@ -116,17 +123,39 @@ std::vector<std::string> NodeHooks::missing(const std::vector<Device>& devices) 
     return missing;
 }
 
+/// By their numbers: also those that are gone.
+std::set<std::uint64_t> NodeHooks::pinned_devices() const
+{
+    std::set<std::uint64_t> numbers;
+    for (const auto& directory : {state_.links(), state_.filters()})
+        for (const std::string& name : names_in(directory))
+            if (const auto place = parse_pin_name(name))
+                numbers.insert(place->number);
+    return numbers;
+}
+
+std::vector<std::string> NodeHooks::missing() const
+{
+    const auto numbers = pinned_devices();
+    if (numbers.empty())
+        return {"our programs at the node's outside devices"};
+    std::vector<std::string> missing;
+    for (const std::uint64_t number : numbers)
+        if (const std::string name = name_of_device(number); !name.empty())
+            for (const Direction direction : directions)
+                if (const auto lack = hook({number, direction}).missing(name_of(direction) + " of " + name))
+                    missing.push_back(*lack);
+    return missing;
+}
+
 std::vector<std::string> NodeHooks::devices() const
 {
     std::set<std::string> devices;
-    for (const auto& directory : {state_.links(), state_.filters()})
-        for (const std::string& name : names_in(directory)) {
-            const auto place = parse_pin_name(name);
-            char device[IF_NAMESIZE] = {};
-            if (place && hook(*place).program() != 0 &&
-                if_indextoname(static_cast<unsigned>(place->number), device) != nullptr)
-                devices.insert(device);
-        }
+    for (const std::uint64_t number : pinned_devices())
+        for (const Direction direction : directions)
+            if (const std::string name = name_of_device(number);
+                !name.empty() && hook({number, direction}).program() != 0)
+                devices.insert(name);
     return {devices.begin(), devices.end()};
 }
 

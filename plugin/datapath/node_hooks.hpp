@@ -10,6 +10,8 @@
 
 #include "sallyport/os/netlink.hpp"
 
+#include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,9 @@ public:
     /// Where our programs should run on these devices and don't, or not before all others; in words.
     std::vector<std::string> missing(const std::vector<Device>& devices) const;
 
+    /// The same, by any build's programs, on the devices that still exist of those that we were attached to last.
+    std::vector<std::string> missing() const;
+
     /// Names of the devices that we are attached to.
     std::vector<std::string> devices() const;
 
@@ -36,6 +41,7 @@ public:
 
 private:
     Hook hook(const PinName& name) const;
+    std::set<std::uint64_t> pinned_devices() const;
     void leave_others(const std::vector<Device>& devices) const;
     bool renew_displaced(const std::vector<Device>& devices) const;
     UniqueFd pinned_program(const Device& device, Direction direction) const;

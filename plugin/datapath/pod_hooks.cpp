@@ -142,12 +142,8 @@ void PodHooks::attach_uplink(const Device& host_end, std::uint64_t generation) c
 void PodHooks::note_missing(int ifindex, const Pin& pin, const std::string& where,
                             std::vector<std::string>& missing) const
 {
-    const Hook hook = this->hook(ifindex, pin);
-    if (const UniqueFd program = open_pinned(path_of_program(pin));
-        !program || hook.program() != program_id(program.get()))
-        missing.push_back("our program at " + where);
-    else if (const auto other = hook.behind())
-        missing.push_back("the first place at " + where + " (" + *other + " has it)");
+    if (const auto lack = hook(ifindex, pin).missing(where))
+        missing.push_back(*lack);
 }
 
 std::vector<std::string> PodHooks::missing_uplink(const Device& host_end, std::uint64_t generation) const

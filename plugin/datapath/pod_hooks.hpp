@@ -35,7 +35,7 @@ public:
     /// Throws Error(node_lacks); what was attached by then is taken away by forget_others().
     void attach(const Netns& netns, const std::string& ifname, std::uint64_t generation) const;
 
-    /// Where our programs should run there and don't, or not before all others; in words.
+    /// Where ours, of any build, should run there and don't, or not before all others; in words.
     std::vector<std::string> missing(const Netns& netns, const std::string& ifname, std::uint64_t generation) const;
 
     /// The same for the host's end. The caller has seen to it that the kernel has tcx.

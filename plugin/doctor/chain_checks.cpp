@@ -6,6 +6,7 @@
 
 #include "sallyport/chain/conflist.hpp"
 #include "sallyport/cni/json.hpp"
+#include "sallyport/cni/runtime_config.hpp"
 #include "sallyport/doctor.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/listed.hpp"

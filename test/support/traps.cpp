@@ -72,6 +72,17 @@ void pretend_another_abi(const std::filesystem::path& bpffs)
     }
 }
 
+void pin_another_table(const std::filesystem::path& pin)
+{
+    constexpr std::uint32_t value_size = 1 << 20;
+    const UniqueFd table(bpf_map_create(BPF_MAP_TYPE_HASH, "other", sizeof(std::uint32_t), value_size, 1, nullptr));
+    const std::uint32_t key = 0;
+    const std::vector<std::uint8_t> value(value_size, 0x5a);
+    require(table && bpf_map_update_elem(table.get(), &key, value.data(), BPF_ANY) == 0, "make another table");
+    std::filesystem::remove(pin);
+    require(bpf_obj_pin(table.get(), pin.c_str()) == 0, "pin another table");
+}
+
 XdpProgram::XdpProgram(const Namespace& netns, const std::string& device)
     : netns_(netns),
       ifindex_(netns.run([&] { return static_cast<int>(if_nametoindex(device.c_str())); })),

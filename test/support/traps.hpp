@@ -20,6 +20,9 @@ void raise_abi(const std::filesystem::path& bpffs);
 /// The same, with larger keys and values in the tables that are looked at first.
 void pretend_another_abi(const std::filesystem::path& bpffs);
 
+/// Puts a table of somebody else there, whose one value is larger than any of ours.
+void pin_another_table(const std::filesystem::path& pin);
+
 /// An XDP program with the name of Cilium's, that lets everything through, until this object is gone.
 class XdpProgram
 {

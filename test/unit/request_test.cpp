@@ -146,13 +146,13 @@ TEST_CASE("commands about no container ignore what the environment says of one")
     CHECK(request.netns.empty());
 }
 
-TEST_CASE("stdin is read to its end, up to 1 MiB")
+TEST_CASE("stdin is read to its end, up to 4 MiB")
 {
     CHECK(parse("VERSION", {}, "").config.empty());
     CHECK(parse("ADD", {}, std::string("a\0b\n", 4)).config == std::string("a\0b\n", 4));
     CHECK(parse("ADD", {}, std::string(max_config_size, 'a')).config.size() == max_config_size);
     require_refusal([] { parse("ADD", {}, std::string(max_config_size + 1, 'a')); }, Code::decoding_failure,
-                    {"larger than 1048576 bytes"});
+                    {"larger than 4194304 bytes"});
     require_refusal([] { parse("DEL", {}, std::string(10'000'000, '[')); }, Code::decoding_failure,
-                    {"larger than 1048576 bytes"});
+                    {"larger than 4194304 bytes"});
 }

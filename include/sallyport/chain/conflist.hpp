@@ -15,7 +15,6 @@
 namespace sallyport {
 
 inline constexpr std::string_view our_type = "sallyport";
-inline constexpr std::string_view annotations_capability = "io.kubernetes.cri.pod-annotations";
 
 /// What a runtime makes of one file.
 struct NetworkFile

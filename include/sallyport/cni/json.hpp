@@ -60,8 +60,8 @@ private:
 std::vector<std::pair<std::string, std::string_view>> raw_members(std::string_view text);
 std::vector<std::string_view> raw_elements(std::string_view text);
 
-/// The characters that one member of an object has for value, as they stand in `text`; "" if it has none by this key.
-/// `text` must have passed JsonValue::parse.
+/// The characters that one member of an object has for value, as they stand in `text`; "" if it has none by this key,
+/// the last where it has several. `text` must have passed JsonValue::parse.
 std::string_view raw_member(std::string_view text, std::string_view key);
 
 }  // namespace sallyport

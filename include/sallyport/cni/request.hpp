@@ -34,8 +34,9 @@ struct Request
     std::string objection;
 };
 
-/// Largest configuration we read, in bytes. Kubernetes allows 256 KiB of annotations on a pod.
-inline constexpr std::size_t max_config_size = 1 << 20;
+/// Largest configuration we read, in bytes. Kubernetes allows 256 KiB of annotations on a pod, whoever's they are, and
+/// Go writes some characters as six: "<" as \u003c.
+inline constexpr std::size_t max_config_size = 4 << 20;
 
 /// Longest container id of a pod that is bound, in bytes: what the owner record's key holds beside its NUL.
 inline constexpr std::size_t max_container_id = 127;

@@ -9,11 +9,15 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sallyport {
 
-/// `io.kubernetes.cri.pod-annotations` of `runtimeConfig`: all of the pod's annotations.
+/// By which a runtime hands over all of a pod's annotations.
+inline constexpr std::string_view annotations_capability = "io.kubernetes.cri.pod-annotations";
+
+/// All of the pod's annotations in `runtimeConfig`.
 std::map<std::string, std::string> read_pod_annotations(const JsonValue& runtime_config);
 
 /// `portMappings` of `runtimeConfig`. Keys count in any case: containerd capitalises them. Those without a host port
