@@ -177,7 +177,8 @@ InspectedList inspect_list(const std::filesystem::path& file, const std::string&
 std::vector<Finding> check_host(const HostFacts& host, const Config& config, bool cilium);
 std::vector<Finding> check_runtime(const RuntimeFacts& runtime, const ChainFacts& chain);
 std::vector<Finding> check_agent(const AgentFacts& agent);
-std::vector<Finding> check_chain(const ChainFacts& chain);
+/// `runtime`: who reads it, where it is known.
+std::vector<Finding> check_chain(const ChainFacts& chain, const RuntimeFacts& runtime = {});
 std::vector<Finding> check_binary(const BinaryFacts& binary);
 std::vector<Finding> check_config(const ConfigFacts& config);
 std::vector<Finding> check_network(const NetworkFacts& network);

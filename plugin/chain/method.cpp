@@ -25,6 +25,23 @@ ChainMethod method_for(std::string_view runtime_name, std::string_view version)
     return reads_drop_ins ? ChainMethod::drop_in : ChainMethod::conflist;
 }
 
+std::string objection_to(ChainMethod method, std::string_view runtime_name, std::string_view version)
+{
+    if (method != ChainMethod::drop_in)
+        return {};
+    const std::string who = std::string(runtime_name) + ' ' + std::string(version);
+    const std::string advice = "; use --chain conflist, or auto";
+    if (tears_down_by_cache(runtime_name))
+        return "a drop-in isn't for " + who +
+               ": it checks and ends a pod by the list that was cached when the pod started, which has no drop-ins, so "
+               "what a pod held would never be removed" +
+               advice;
+    if (runtime_name == "containerd" && method_for(runtime_name, version) != ChainMethod::drop_in)
+        return "a drop-in isn't for " + who +
+               ": containerd reads them from 2.1 on, so Sallyport would never be called" + advice;
+    return {};
+}
+
 bool tears_down_by_cache(std::string_view runtime_name)
 {
     return runtime_name == "cri-o";

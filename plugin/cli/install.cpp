@@ -102,12 +102,19 @@ std::optional<RuntimeVersion> ask_runtime(const NodeOptions& options, std::ostre
     return std::nullopt;
 }
 
+/// Throws Error(invalid_environment) where this node's runtime would never, or not always, call us there.
 ChainMethod method_of(const NodeOptions& options, std::ostream& err)
 {
-    if (options.chain != ChainMethod::automatic)
+    if (options.chain == ChainMethod::conflist)
         return options.chain;
     const auto runtime = ask_runtime(options, err);
-    return runtime ? method_for(runtime->name, runtime->version) : ChainMethod::conflist;
+    if (options.chain == ChainMethod::automatic)
+        return runtime ? method_for(runtime->name, runtime->version) : ChainMethod::conflist;
+    if (const std::string objection =
+            runtime ? objection_to(options.chain, runtime->name, runtime->version) : std::string();
+        !objection.empty())
+        throw Error(Code::invalid_environment, objection);
+    return options.chain;
 }
 
 /// Until the entry has stayed for a moment, or can't be put there.
@@ -130,11 +137,12 @@ void install(const NodeOptions& options, const Environment& environment)
 {
     const std::string entry = read_entry(options.config);
     require_own_abi(checked(entry, options.config).paths);  // else every gateway pod would fail from now on
+    const ChainMethod method = method_of(options, environment.err);
     const bool copied = install_binary("/proc/self/exe", options.cni_bin_dir);
     environment.out << installed_binary(options.cni_bin_dir).string() << (copied ? ": installed\n" : ": as it was\n")
                     << std::flush;
 
-    ChainKeeper keeper(options.cni_conf_dir, method_of(options, environment.err));
+    ChainKeeper keeper(options.cni_conf_dir, method);
     keeper.set_entry(entry);
     const ChainReport report = put_entry(keeper);
     if (!report.in_place)

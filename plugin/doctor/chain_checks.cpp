@@ -5,6 +5,7 @@
 #include "findings.hpp"
 
 #include "sallyport/chain/conflist.hpp"
+#include "sallyport/chain/method.hpp"
 #include "sallyport/cni/json.hpp"
 #include "sallyport/cni/runtime_config.hpp"
 #include "sallyport/doctor.hpp"
@@ -54,7 +55,7 @@ void check_inline_entry(const InspectedList& active, Findings& findings)
                          "leave one entry");
 }
 
-void check_drop_ins(const ChainFacts& chain, Findings& findings)
+void check_drop_ins(const ChainFacts& chain, const RuntimeFacts& runtime, Findings& findings)
 {
     for (const InspectedList& drop_in : chain.drop_ins) {
         if (!drop_in.problem.empty()) {
@@ -75,11 +76,12 @@ void check_drop_ins(const ChainFacts& chain, Findings& findings)
                              chain.active->file.string() + " sets loadOnlyInlinedPlugins: " + drop_in.file.string() +
                                  " isn't read",
                              "take that key out, or run `sallyport install --chain conflist`");
-        else
-            findings.note("drop-in",
-                          "sallyport comes from a drop-in, which containerd reads from 2.1 on, and CRI-O "
-                          "with libcni 1.3",
-                          "on an older runtime run `sallyport install --chain conflist`");
+        else if (method_for(runtime.name, runtime.version) == ChainMethod::drop_in)
+            findings.fine("drop-in", "sallyport comes from a drop-in, which " + runtime.name + " reads");
+        else if (objection_to(ChainMethod::drop_in, runtime.name, runtime.version)
+                     .empty())  // else check_runtime() says it
+            findings.note("drop-in", "sallyport comes from a drop-in, which containerd reads from 2.1 on",
+                          "on an older runtime, and on CRI-O, run `sallyport install --chain conflist`");
     }
 }
 
@@ -168,7 +170,7 @@ InspectedList inspect_list(const std::filesystem::path& file, const std::string&
     return inspected;
 }
 
-std::vector<Finding> check_chain(const ChainFacts& chain)
+std::vector<Finding> check_chain(const ChainFacts& chain, const RuntimeFacts& runtime)
 {
     Findings findings("chain");
     const std::string directory = chain.directory;
@@ -201,7 +203,7 @@ std::vector<Finding> check_chain(const ChainFacts& chain)
                          "use one of " + listed(served_versions));
     if (!active.entries.empty())
         check_inline_entry(active, findings);
-    check_drop_ins(chain, findings);
+    check_drop_ins(chain, runtime, findings);
     check_presence(chain, findings);
     check_called_twice(chain, findings);
     return findings.take();

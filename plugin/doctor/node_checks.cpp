@@ -247,7 +247,7 @@ std::vector<Finding> examine(const Facts& facts)
     append(check_runtime(facts.runtime, facts.chain));
     if (facts.agent)
         append(check_agent(*facts.agent));
-    append(check_chain(facts.chain));
+    append(check_chain(facts.chain, facts.runtime));
     append(check_config(facts.config));
     append(check_binary(facts.binary));
     append(check_network(facts.network));

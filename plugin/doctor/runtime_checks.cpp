@@ -50,10 +50,11 @@ void check_drop_ins(const RuntimeFacts& runtime, const ChainFacts& chain, Findin
 {
     const auto ours = std::find_if(chain.drop_ins.begin(), chain.drop_ins.end(),
                                    [](const InspectedList& drop_in) { return !drop_in.entries.empty(); });
-    if (ours != chain.drop_ins.end() && method_for(runtime.name, runtime.version) != ChainMethod::drop_in)
-        findings.failure("runtime-drop-ins",
-                         ours->file.string() + " isn't for " + runtime.name + " " + runtime.version +
-                             ": containerd reads drop-ins from 2.1 on, and CRI-O forgets them when a pod ends",
+    if (ours == chain.drop_ins.end())
+        return;
+    if (const std::string objection = objection_to(ChainMethod::drop_in, runtime.name, runtime.version);
+        !objection.empty())
+        findings.failure("runtime-drop-ins", ours->file.string() + ": " + objection,
                          "run `sallyport install` or the agent with --chain auto");
 }
 

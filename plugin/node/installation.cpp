@@ -34,25 +34,30 @@ void Installation::choose_method()
 {
     if (method_)
         return;
-    if (options_.chain != ChainMethod::automatic) {
-        method_ = options_.chain;
-    } else if (const auto socket = find_cri_socket(options_.cri_socket)) {
+    const bool automatic = options_.chain == ChainMethod::automatic;
+    const auto socket = options_.chain == ChainMethod::conflist ? std::nullopt : find_cri_socket(options_.cri_socket);
+    std::string who = "no container runtime was asked";
+    ChainMethod method = automatic ? ChainMethod::conflist : options_.chain;
+    if (socket) {
         const RuntimeVersion runtime = CriClient(*socket, runtime_deadline).version();
-        method_ = method_for(runtime.name, runtime.version);
-        log_info("the container runtime is " + runtime.name + " " + runtime.version + ": our entry goes into " +
-                 (*method_ == ChainMethod::drop_in ? "a drop-in beside the network's list" : "the network's list"));
-    } else {
-        method_ = ChainMethod::conflist;
-        log_info("no container runtime was asked: our entry goes into the network's list");
+        if (const std::string objection = objection_to(method, runtime.name, runtime.version); !objection.empty())
+            throw Error(Code::invalid_environment, objection);
+        who = "the container runtime is " + runtime.name + " " + runtime.version;
+        if (automatic)
+            method = method_for(runtime.name, runtime.version);
     }
+    log_info(who + ": our entry goes into " +
+             (method == ChainMethod::drop_in ? "a drop-in beside the network's list" : "the network's list"));
+    method_ = method;
 }
 
 void Installation::keep_entry(const std::string& entry)
 {
     if (!copied_ || !method_)
-        throw Error(Code::not_available, std::string("our entry waits for ") +
-                                             (copied_ ? "the container runtime to say who it is" : "the plugin") +
-                                             "; without that, pods might not start");
+        throw Error(Code::not_available,
+                    std::string("our entry waits for ") +
+                        (copied_ ? "its place to be agreed with the container runtime" : "the plugin") +
+                        "; without that, pods might not start");
     if (!keeper_)
         keeper_.emplace(options_.cni_conf_dir, *method_);
     if (entry != entry_)

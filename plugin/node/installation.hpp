@@ -31,7 +31,8 @@ public:
     /// Puts this very binary where the runtime looks for plugins.
     void copy_plugin();
 
-    /// Where our entry goes under this runtime; asked once. Throws as CriClient while the runtime doesn't answer.
+    /// Where our entry goes under this runtime; asked until it is settled. Throws as CriClient while the runtime
+    /// doesn't answer, and Error(invalid_environment) where the operator's choice isn't one for it.
     void choose_method();
 
     /// Keeps our entry, as the operator wrote it, in the chain. Before there is a binary and a method does nothing but

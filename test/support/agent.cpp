@@ -39,12 +39,13 @@ ConfigVolume filled(const Node& node, const std::string& text)
 }
 
 Invocation invocation(const Node& node, const ConfigVolume& config, const std::string& binary,
-                      const std::string& cri_socket)
+                      const std::string& cri_socket, const std::vector<std::string>& more)
 {
     Invocation agent{.argv = {binary, "agent", "--config", config.file().string(), "--cri-socket", cri_socket},
                      .netns = &node.host};
     for (const std::string& word : directory_arguments(node))
         agent.argv.push_back(word);
+    agent.argv.insert(agent.argv.end(), more.begin(), more.end());
     return agent;
 }
 
@@ -105,10 +106,11 @@ std::vector<std::string> directory_arguments(const Node& node)
     return {"--cni-bin-dir", cni_bin_dir(node).string(), "--cni-conf-dir", cni_conf_dir(node).string()};
 }
 
-Agent::Agent(const Node& node, const std::string& text, const std::string& binary, const std::string& cri_socket)
+Agent::Agent(const Node& node, const std::string& text, const std::string& binary, const std::string& cri_socket,
+             const std::vector<std::string>& more)
     : config(filled(node, text)),
       node_(node),
-      process_(invocation(node, config, binary, cri_socket))
+      process_(invocation(node, config, binary, cri_socket, more))
 {}
 
 std::string Agent::log() const

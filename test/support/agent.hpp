@@ -64,9 +64,9 @@ class Agent
 {
 public:
     /// Follows a volume with the node's own `plugin`; begins with it, unless there is a `text`. There is no runtime for
-    /// it to ask, unless `cri_socket` names one. Serves HTTP on port 9465 of the node.
+    /// it to ask, unless `cri_socket` names one. Serves HTTP on port 9465 of the node. `more`: further arguments.
     explicit Agent(const Node& node, const std::string& text = "", const std::string& binary = sallyport_binary(),
-                   const std::string& cri_socket = "off");
+                   const std::string& cri_socket = "off", const std::vector<std::string>& more = {});
 
     ConfigVolume config;
 

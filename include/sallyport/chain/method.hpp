@@ -6,6 +6,7 @@
 
 #include "sallyport/node_options.hpp"
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +19,10 @@ std::pair<int, int> release_of(std::string_view version);
 /// list itself with all others. That includes CRI-O, whatever its libcni: it tears a pod down by the list as it was
 /// cached when the pod started, drop-ins aren't part of that text, and our DEL would never come. Never `automatic`.
 ChainMethod method_for(std::string_view runtime_name, std::string_view version);
+
+/// Why our entry mustn't go there under this runtime, and what to do; "" where it may, or where we know the runtime too
+/// little to say.
+std::string objection_to(ChainMethod method, std::string_view runtime_name, std::string_view version);
 
 /// Does this runtime call the plugins that it called when the pod started, though the list has changed since? CRI-O
 /// does: while pods of before live, their teardown fails, the primary plugin's too, if our binary is gone.
