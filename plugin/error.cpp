@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/error.hpp"
 
+#include "sallyport/utf8.hpp"
+
 #include <system_error>
 
 namespace sallyport {
@@ -14,11 +16,9 @@ bool continues_utf8(char c)
     return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
 }
 
-std::string visible(char c)
+std::string as_code(char c)
 {
     const auto code = static_cast<unsigned char>(c);
-    if (code >= 0x20 && code != 0x7f)
-        return {c};
     static constexpr std::string_view digits = "0123456789abcdef";
     return {'\\', 'x', digits[code >> 4], digits[code & 0xf]};
 }
@@ -39,8 +39,12 @@ std::string in_quotes(std::string_view text)
             --length;  // half a character would make our JSON invalid
     }
     std::string quote = "\"";
-    for (const char c : text.substr(0, length))
-        quote += visible(c);
+    for (std::string_view rest = text.substr(0, length); !rest.empty();) {
+        const Utf8Character character = first_character(rest);
+        for (const char c : rest.substr(0, character.bytes))
+            quote += does_more_than_show(character) ? as_code(c) : std::string{c};
+        rest.remove_prefix(character.bytes);
+    }
     return quote + (length < text.size() ? "...\"" : "\"");
 }
 

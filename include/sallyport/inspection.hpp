@@ -7,6 +7,7 @@
 
 #include "sallyport/config.hpp"
 #include "sallyport/exposure.hpp"
+#include "sallyport/os/netlink.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -29,6 +30,9 @@ void require_own_abi(const Paths& paths);
 /// Where Cilium's services are answered, by its own tables below `bpffs`; none where Cilium isn't there. The address
 /// may be its family's "any".
 std::vector<NodePort> frontends_of_cilium(const std::filesystem::path& bpffs);
+
+/// Those of the devices at which the node's program of ours runs, of any build, wherever its state is pinned.
+std::vector<std::string> devices_that_run_ours(const std::vector<Device>& devices);
 
 /// What the datapath can't do without and the kernel lacks, in words; empty where all is there.
 std::vector<std::string> missing_in_kernel();

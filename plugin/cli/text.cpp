@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/cli/text.hpp"
 
+#include "sallyport/utf8.hpp"
+
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -43,23 +45,11 @@ bool is_in(const std::array<Range, size>& ranges, std::uint32_t code)
 /// The first character; `text` isn't empty.
 Character first_of(std::string_view text)
 {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    const std::size_t bytes = lead < 0x80   ? 1
-                              : lead < 0xc2 ? 0
-                              : lead < 0xe0 ? 2
-                              : lead < 0xf0 ? 3
-                              : lead < 0xf5 ? 4
-                                            : 0;
-    if (bytes < 2 || bytes > text.size())
+    const Utf8Character character = first_character(text);
+    if (!character.valid)
         return {};
-    std::uint32_t code = lead & (0x7fU >> bytes);
-    for (std::size_t i = 1; i < bytes; i++) {
-        const auto next = static_cast<unsigned char>(text[i]);
-        if ((next & 0xc0) != 0x80)
-            return {};
-        code = (code << 6) | (next & 0x3fU);
-    }
-    return {bytes, is_in(no_columns, code) ? 0U : is_in(two_columns, code) ? 2U : 1U};
+    const std::uint32_t code = character.code;
+    return {character.bytes, is_in(no_columns, code) ? 0U : is_in(two_columns, code) ? 2U : 1U};
 }
 
 std::vector<std::pair<std::string_view, std::size_t>> characters_of(std::string_view text)
@@ -98,9 +88,12 @@ std::size_t display_width(std::string_view text)
 
 std::string printable(std::string_view text)
 {
-    std::string clean(text);
-    std::replace_if(
-        clean.begin(), clean.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+    std::string clean;
+    while (!text.empty()) {
+        const Utf8Character character = first_character(text);
+        clean += does_more_than_show(character) ? "?" : text.substr(0, character.bytes);
+        text.remove_prefix(character.bytes);
+    }
     return clean;
 }
 

@@ -6,6 +6,8 @@
 
 #include "sallyport/error.hpp"
 #include "sallyport/inspection.hpp"
+#include "sallyport/listed.hpp"
+#include "sallyport/os/netlink.hpp"
 
 #include <unistd.h>
 
@@ -13,6 +15,27 @@
 #include <string>
 
 namespace sallyport {
+
+namespace {
+
+/// "No pod holds a port" must not be said where ours are held, and their state is below another bpffs: each mount
+/// namespace may have one of its own.
+void refuse_hidden_state(const Paths& paths)
+{
+    if (Datapath::exists(paths))
+        return;
+    const auto devices = devices_that_run_ours(read_node_network().devices);
+    if (devices.empty() || Datapath::exists(paths))  // an ADD may have made it meanwhile
+        return;
+    throw Error(Code::io_failure, "our programs run at " + listed(devices) +
+                                      " of this node, and their state isn't below " +
+                                      (paths.bpffs / "sallyport").string() +
+                                      " as it is seen from here; look from the node's own mount namespace (`nsenter "
+                                      "--target 1 --mount`) or from the agent's pod, or name the BPF file system "
+                                      "with --bpffs");
+}
+
+}  // namespace
 
 void add_view_options(CLI::App& command, ViewOptions& options)
 {
@@ -38,6 +61,7 @@ std::optional<Datapath> find_datapath(const std::filesystem::path& bpffs)
         throw Error(Code::io_failure, "read " + (bpffs / "sallyport").string() +
                                           ": it isn't there, or not for this user; run it as root");
     require_own_abi(paths);
+    refuse_hidden_state(paths);
     return Datapath::find(paths);
 }
 

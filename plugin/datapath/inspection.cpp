@@ -4,6 +4,7 @@
 
 #include "bpf_table.hpp"
 #include "state_dir.hpp"
+#include "tc_filter.hpp"
 #include "tcx.hpp"
 
 #include "sallyport/abi.h"
@@ -117,6 +118,25 @@ std::vector<NodePort> frontends_of_cilium(const std::filesystem::path& bpffs)
     read_frontends<4>(tables / "cilium_lb4_services_v2", frontends);
     read_frontends<16>(tables / "cilium_lb6_services_v2", frontends);
     return {frontends.begin(), frontends.end()};
+}
+
+std::vector<std::string> devices_that_run_ours(const std::vector<Device>& devices)
+{
+    const auto is_ours = [](std::uint32_t program) {
+        const std::string name = program_name(program);  // cut at 15 characters
+        return name == "node_ingress" || name == "bare_node_ingre";
+    };
+    std::vector<std::string> found;
+    for (const Device& device : devices) {
+        const Place place{device.ifindex, Direction::ingress};
+        const auto chain = tcx_chain(place);
+        const bool by_link =
+            std::any_of(chain.begin(), chain.end(), [&](const ChainMember& member) { return is_ours(member.program); });
+        const std::uint32_t filter = by_link ? 0 : filter_program(place);
+        if (by_link || (filter != 0 && is_ours(filter)))
+            found.push_back(device.name);
+    }
+    return found;
 }
 
 std::vector<std::string> missing_in_kernel()

@@ -9,13 +9,16 @@
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <sstream>
 
 using namespace sallyport::test;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -237,5 +240,52 @@ TEST_CASE("the tool's other words", "[status]")
         const Output output = execute({.argv = {sallyport_binary(), wrong}, .netns = &node.host});
         CHECK(output.status != 0);
         CHECK_FALSE(output.err.empty());
+    }
+}
+
+TEST_CASE("where the state can't be seen from here, nobody says that no pod holds a port", "[status]")
+{
+    Node node;
+    const fs::path elsewhere = node.directory() / "elsewhere";
+    fs::create_directory(elsewhere);
+    const auto run = [&](const std::string& command) {
+        return execute({.argv = {sallyport_binary(), command, "--bpffs", elsewhere.string()}, .netns = &node.host});
+    };
+    const auto check_refusals = [&] {
+        for (const std::string command : {"status", "flows"}) {
+            const Output output = run(command);
+            INFO(output.out << output.err);
+            CHECK(output.status == 1);
+            CHECK(output.out.empty());
+            CHECK(output.err.find("our programs run at eth0") != std::string::npos);
+        }
+    };
+    CHECK(run("status").status == 0);  // of a node that nobody has used yet
+    Pod gateway(node, {.expose = "80:9080"});
+    require_ok(gateway.add());
+    check_refusals();
+    REQUIRE(mount("bpf", elsewhere.c_str(), "bpf", 0, nullptr) == 0);  // as in a container that mounts its own
+    check_refusals();
+    CHECK(node.tool({"status"}).status == 0);
+    require_ok(gateway.del());
+    CHECK(run("status").status == 0);
+    umount2(elsewhere.c_str(), MNT_DETACH);
+}
+
+TEST_CASE("nothing in a pod's name acts on the terminal", "[status]")
+{
+    Node node;
+    Pod gateway(node, {.name = "a\xc2\x9b"
+                               "2Jb\xe2\x80\xaegnp\x9b",
+                       .expose = "80:9080"});
+    require_ok(gateway.add());
+    for (const std::string command : {"status", "trace"}) {
+        const Output output = node.tool(command == "trace" ? std::vector<std::string>{command, "--no-follow"}
+                                                           : std::vector<std::string>{command});
+        INFO(output.out << output.err);
+        CHECK(output.status == 0);
+        CHECK(output.out.find("a?2Jb?gnp?") != std::string::npos);
+        CHECK(output.out.find('\x9b') == std::string::npos);
+        CHECK(output.out.find("\xe2\x80\xae") == std::string::npos);
     }
 }

@@ -32,6 +32,13 @@ TEST_CASE("control characters never reach the terminal", "[cli]")
 {
     CHECK(printable("gate\x1b[31mway\n\x7f") == "gate?[31mway??");
     CHECK(printable("größe") == "größe");
+    CHECK(printable("a\xc2\x9b"
+                    "31mb") == "a?31mb");  // ESC [ in one character
+    CHECK(printable("a\x9b"
+                    "31mb") == "a?31mb");  // and as terminals without UTF-8 read it
+    CHECK(printable("exe\u202egpj") == "exe?gpj");
+    CHECK(printable("\u200e\u2028\u2066x\u2069\u061c") == "???x??");
+    CHECK(printable("日本 🚢 e\u0301 עברית") == "日本 🚢 e\u0301 עברית");
 }
 
 TEST_CASE("names are shortened in their middle", "[cli]")

@@ -27,6 +27,7 @@ TEST_CASE("a quote is one line, with control characters made visible")
     CHECK(in_quotes("") == "\"\"");
     CHECK(in_quotes(std::string("a\n\x1b\x7f") + '\0' + "b") == "\"a\\x0a\\x1b\\x7f\\x00b\"");
     CHECK(in_quotes("Grüße") == "\"Grüße\"");
+    CHECK(in_quotes("a\xc2\x9b\x9b\u202eb") == "\"a\\xc2\\x9b\\x9b\\xe2\\x80\\xaeb\"");
 }
 
 TEST_CASE("a long text is quoted by its beginning")

@@ -50,22 +50,29 @@ function duration(ms) {
   return count(Math.floor(seconds / 86400), "day", "days");
 }
 
+/* Of others' text: controls, and what turns the direction of the text around it, show as what they are not. */
+function harmless(words) {
+  return words.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "?");
+}
+
 /* ---- elements ------------------------------------------------------------------------------------------------- */
 
 function make(tag, attributes, ...children) {
   const svg = tag === "svg" || tag === "path";
   const made = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) made.setAttribute(name, value);
-  made.append(...children); // strings become text
+  for (const [name, value] of Object.entries(attributes || {})) made.setAttribute(name, harmless(String(value)));
+  made.append(...children.map((child) => (typeof child === "string" ? harmless(child) : child))); // strings become text
   return made;
 }
 
 /* What hasn't changed isn't touched: a selection stays, and screen readers stay quiet. */
-function text(element, value) {
+function text(element, words) {
+  const value = harmless(String(words));
   if (element.textContent !== value) element.textContent = value;
 }
 
-function attribute(element, name, value) {
+function attribute(element, name, words) {
+  const value = harmless(String(words));
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
@@ -392,7 +399,7 @@ function showAgent(agent, node) {
   text(ready, agent.ready ? "ready" : "not ready");
   text(byId("node"), node);
   text(byId("version"), `Sallyport ${agent.version}, commit ${agent.commit}, ABI ${agent.abi}`);
-  document.title = `${node} · Sallyport`;
+  document.title = harmless(`${node} · Sallyport`);
 }
 
 function show(status) {
