@@ -25,9 +25,11 @@ static __always_inline union address any_of_family(bool v6)
 static __always_inline bool is_answered_here(const union address *address)
 {
 	struct address_prefix prefix = { .length = 128 };
+	__u32 *origin;
 
 	__builtin_memcpy(prefix.bytes, address, sizeof(prefix.bytes));
-	return bpf_map_lookup_elem(&addresses, &prefix);
+	origin = bpf_map_lookup_elem(&addresses, &prefix);
+	return origin && *origin != ADDRESS_EXCLUDED;
 }
 
 /* The node port that the packet may be sent to, and its key. An exact address goes before "any". */

@@ -34,6 +34,12 @@ static __always_inline bool is_loopback(const union address *address)
 	return !address->halves[0] && !address->words[2] && address->words[3] == bpf_htonl(1);
 }
 
+/* The one address of loopback that means the node to everybody. 127.0.0.53 is systemd-resolved's, and so on. */
+static __always_inline bool is_localhost(const union address *address)
+{
+	return is_loopback(address) && (!is_v4_mapped(address) || address->words[3] == bpf_htonl(0x7f000001));
+}
+
 /* What the context says: the destination of connect and sendmsg, the source that recvmsg and getpeername show. */
 static __always_inline struct endpoint endpoint_v4(const struct bpf_sock_addr *ctx)
 {
@@ -60,7 +66,7 @@ static __always_inline struct endpoint endpoint_v6(const struct bpf_sock_addr *c
 /* Does the address count as the node's, seen from this socket? Each other namespace has a loopback of its own. */
 static __always_inline bool is_of_node(const union address *address, bool in_host)
 {
-	if (is_loopback(address) || is_any(address)) /* connect() takes "any" for loopback */
+	if (is_localhost(address) || is_any(address)) /* connect() takes "any" for loopback */
 		return in_host;
 	return is_answered_here(address);
 }

@@ -88,6 +88,19 @@ bool Address::is_loopback() const
     return bytes_ == loopback;
 }
 
+bool Address::is_localhost() const
+{
+    return is_loopback() && bytes_.back() == 1 &&
+           (!is_v4() || (bytes_[v4_offset + 1] == 0 && bytes_[v4_offset + 2] == 0));
+}
+
+bool Address::is_link_local() const
+{
+    if (is_v4())
+        return bytes_[v4_offset] == 169 && bytes_[v4_offset + 1] == 254;
+    return bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80;
+}
+
 bool Address::is_multicast() const
 {
     return is_v4() ? (bytes_[v4_offset] & 0xf0) == 0xe0 : bytes_[0] == 0xff;

@@ -9,6 +9,7 @@
 #include "sallyport/cni/plain_pod.hpp"
 #include "sallyport/conflicts.hpp"
 #include "sallyport/datapath.hpp"
+#include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/failures.hpp"
 #include "sallyport/fast_path.hpp"
@@ -46,20 +47,20 @@ std::string summary(const std::vector<Exposure>& exposures)
 /// The host's end of the pod's device, where the fast path is wanted; throws Error where it can't be had. Changes
 /// nothing.
 std::optional<Device> find_uplink(const Config& config, const Attachment& pod, const Netns& netns,
-                                  const NodeNetwork& network, const std::vector<Device>& outside)
+                                  const Surroundings& node)
 {
-    if (!config.fast_path || outside.empty())
+    if (!config.fast_path)
         return std::nullopt;
     if (!kernel_has_tcx())
         throw Error(Code::node_lacks,
                     "fastPath needs tcx, which kernels have from 6.6 on (`uname -r`); set `fastPath` to false");
     Device of_pod;
     in_netns(netns, [&] { of_pod = read_device(pod.id.ifname); });
-    Device uplink = find_host_end(of_pod, netns_id_of(netns.fd.get()), network.devices);
-    std::vector<Device> passed = outside;
+    Device uplink = find_host_end(of_pod, netns_id_of(netns.fd.get()), node.network.devices);
+    std::vector<Device> passed = node.outside;
     passed.push_back(uplink);
     refuse_bypass(guarded_by_cilium(passed));
-    refuse_smaller_mtu(of_pod, outside);
+    refuse_smaller_mtu(of_pod, node.outside);
     return uplink;
 }
 
@@ -78,56 +79,69 @@ int find_host_device(const Attachment& pod, const Netns& netns, const NodeNetwor
     }
 }
 
-void refuse_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners)
+void refuse_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners,
+                    const Answered& answered)
 {
-    const HostListener* cut_off = find_cut_off(wanted, listeners);
+    const HostListener* cut_off = find_cut_off(wanted, listeners, answered);
     if (cut_off == nullptr)
         return;
     const auto process = find_socket_owner(cut_off->inode);
     const std::string who = process ? "process " + process->name + " (pid " + std::to_string(process->pid) + ")"
                                     : "a process that isn't visible from here";
-    throw Error(Code::port_taken, "node port " + std::to_string(number(cut_off->port)) + "/" +
-                                      std::string(name(cut_off->protocol)) + " is taken: " + who + " listens on " +
-                                      bracketed(cut_off->address) + ":" + std::to_string(number(cut_off->port)) +
-                                      " of the node; stop it, choose another port, or set `reservePorts` to false");
+    throw Error(Code::port_taken,
+                "node port " + std::to_string(number(cut_off->port)) + "/" + std::string(name(cut_off->protocol)) +
+                    " is taken: " + who + " listens on " + bracketed(cut_off->address) + ":" +
+                    std::to_string(number(cut_off->port)) + " of the node; stop it, choose another port, " +
+                    (cut_off->address.is_any() || cut_off->address.is_localhost()
+                         ? ""
+                         : "leave it that address by \"!" + cut_off->address.to_string() + "\" in `addresses`, ") +
+                    "or set `reservePorts` to false");
 }
 
 /// `mapped`: what a container tool outside Kubernetes publishes (portMappings). Such a tool may hold the port itself,
 /// so that everybody sees it taken: nerdctl starts a process for it (`sleep`) just before it calls us, podman's conmon
 /// keeps it. So what is held by the process that calls us, or by a child of it, is no conflict. Nobody else's is
 /// excused: a process gets there only by the tool.
-void refuse_host_processes(std::vector<Exposure> wanted, const std::vector<Exposure>& mapped)
+void refuse_host_processes(std::vector<Exposure> wanted, const std::vector<Exposure>& mapped, const Answered& answered)
 {
     std::vector<HostListener> listeners = read_host_listeners();
-    if (find_cut_off(mapped, listeners) != nullptr) {
+    if (find_cut_off(mapped, listeners, answered) != nullptr) {
         std::erase_if(wanted, [&](const Exposure& exposure) {
             return std::find(mapped.begin(), mapped.end(), exposure) != mapped.end();
         });
-        refuse_cut_off(wanted, listeners);
+        refuse_cut_off(wanted, listeners, answered);
         std::erase_if(listeners, [held = sockets_of_caller()](const HostListener& listener) {
             return held.contains(listener.inode);
         });
         wanted = mapped;
     }
-    refuse_cut_off(wanted, listeners);
+    refuse_cut_off(wanted, listeners, answered);
 }
 
 /// What of it a container tool publishes; nothing in Kubernetes, where the kubelet holds no port of a pod's.
 std::vector<Exposure> published_by_tool(const Config& config, const Wishes& wishes, const Attachment& pod,
-                                        const NodeNetwork& network, Caller caller)
+                                        const Surroundings& node, Caller caller)
 {
     if (!pod.pod_namespace.empty() || caller != Caller::runtime)
         return {};
     Wishes mappings;
     mappings.port_mappings = wishes.port_mappings;
-    return desired(config, mappings, pod, network.addresses);
+    return desired(config, mappings, pod, node.answered);
 }
 
-/// The contract promises the next CNI call; a removal that has succeeded doesn't fail over it.
+/// The contract promises the next CNI call; a removal that has succeeded doesn't fail over it. Nor does it need the
+/// whole configuration, which may have been broken since ADD: where our programs are is where the outside is.
 void follow_addresses(Datapath& datapath)
 {
     try {
-        datapath.follow_addresses(read_node_addresses(), std::nullopt);
+        const NodeNetwork network = read_node_network();
+        const auto names = datapath.devices();
+        std::vector<Device> outside;
+        std::ranges::copy_if(network.devices, std::back_inserter(outside), [&](const Device& device) {
+            return std::ranges::find(names, device.name) != names.end();
+        });
+        if (!outside.empty())
+            datapath.follow_own_addresses(own_addresses(network, outside));
     } catch (const Error& error) {
         log_warning(error.what());
     }
@@ -190,13 +204,14 @@ bool left_to_another_version(const BaseConfig& config, const char* command)
 
 std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, Caller caller)
 {
-    const NodeNetwork network = read_node_network();
-    const std::vector<Exposure> wanted = desired(config, wishes, pod, network.addresses);
+    const Surroundings node = look_around(config);
+    const std::vector<Exposure> wanted = desired(config, wishes, pod, node.answered);
     const bool at_node = any_at(Scope::node, wanted);
-    const auto devices = at_node ? choose_devices(config, network) : std::vector<Device>{};
+    if (at_node)
+        require_any(node.outside, config.devices);
     const Netns netns = open_netns(pod.netns);
-    const auto uplink = find_uplink(config, pod, netns, network, devices);
-    const int host_device = find_host_device(pod, netns, network);
+    const auto uplink = at_node ? find_uplink(config, pod, netns, node) : std::nullopt;
+    const int host_device = find_host_device(pod, netns, node.network);
 
     const FileLock lock =
         FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
@@ -208,9 +223,8 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (at_node && config.reserve_ports)
-            refuse_host_processes(wanted, published_by_tool(config, wishes, pod, network, caller));
-        if (const auto shortfall =
-                follow_node(datapath, config, network.addresses, at_node ? std::optional(devices) : std::nullopt))
+            refuse_host_processes(wanted, published_by_tool(config, wishes, pod, node, caller), node.answered);
+        if (const auto shortfall = follow_node(datapath, config, node, at_node))
             log_warning(*shortfall);
         datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed
         if (any_at(Scope::pod, wanted))

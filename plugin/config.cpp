@@ -198,18 +198,33 @@ FlowCapacity read_flows(const JsonValue& value)
     return flows;
 }
 
-std::vector<Prefix> read_addresses(const JsonValue& value)
+void refuse_address(const JsonValue& element, const Prefix& prefix, bool excluded)
 {
-    std::vector<Prefix> prefixes;
+    if (prefix.address.is_loopback() || prefix.address.is_multicast())
+        element.refuse(excluded ? "unicast addresses; on loopback node ports are answered for the node itself alone "
+                                  "(`localAccess`), and on multicast addresses never"
+                                : "unicast addresses of this node; this one would catch other traffic too");
+    // 0.0.0.0/0 with a `!`: none of the node's own
+    if (prefix.address.is_any() && !excluded)
+        element.refuse("unicast addresses of this node; this one would catch other traffic too");
+}
+
+void read_addresses(const JsonValue& value, Config& config)
+{
     for (const JsonValue& element : value.elements()) {
-        const auto prefix = Prefix::parse(element.string());
+        const std::string text = element.string();
+        const bool excluded = text.starts_with('!');
+        const auto prefix = Prefix::parse(std::string_view(text).substr(excluded ? 1 : 0));
         if (!prefix)
-            element.refuse("an address or a prefix without host bits, such as 192.0.2.7 or 192.0.2.0/24");
-        if (prefix->address.is_any() || prefix->address.is_loopback() || prefix->address.is_multicast())
-            element.refuse("unicast addresses of this node; this one would catch other traffic too");
-        prefixes.push_back(*prefix);
+            element.refuse("an address or a prefix without host bits, such as 192.0.2.7 or 192.0.2.0/24, or one not "
+                           "to answer on, such as !192.0.2.9");
+        refuse_address(element, *prefix, excluded);
+        auto& list = excluded ? config.excluded_addresses : config.addresses;
+        const auto& other = excluded ? config.addresses : config.excluded_addresses;
+        if (std::find(other.begin(), other.end(), *prefix) != other.end())
+            element.refuse("each prefix once, with or without a `!`");
+        list.push_back(*prefix);
     }
-    return prefixes;
 }
 
 std::optional<std::vector<std::string>> read_devices(const JsonValue& value)
@@ -233,7 +248,7 @@ void read_settings(const JsonValue& root, Config& config)
     if (const auto gateways = root.find("gateways"))
         config.gateways = read_gateways(*gateways);
     if (const auto addresses = root.find("addresses"))
-        config.addresses = read_addresses(*addresses);
+        read_addresses(*addresses, config);
     if (const auto devices = root.find("devices"))
         config.devices = read_devices(*devices);
     if (const auto flows = root.find("flows"))

@@ -30,7 +30,8 @@ std::vector<Device> outside_devices(const std::optional<std::vector<std::string>
 {
     std::vector<Device> fitting;
     std::copy_if(devices.begin(), devices.end(), std::back_inserter(fitting), [&](const Device& device) {
-        return !device.loopback && device.link_header != LinkHeader::other && fits(device, patterns);
+        return !device.loopback && device.kind != "dummy" && device.link_header != LinkHeader::other &&
+               fits(device, patterns);
     });
     // What arrives at a port of a bridge or bond, its master gets too: there once is enough. With "auto" the address
     // that some port was left with counts for nothing: the kernel takes no packet in there.
@@ -40,9 +41,13 @@ std::vector<Device> outside_devices(const std::optional<std::vector<std::string>
     };
     std::vector<Device> chosen;
     std::remove_copy_if(fitting.begin(), fitting.end(), std::back_inserter(chosen), is_served_by_master);
-    if (!chosen.empty())
-        return chosen;
+    return chosen;
+}
 
+void require_any(const std::vector<Device>& outside, const std::optional<std::vector<std::string>>& patterns)
+{
+    if (!outside.empty())
+        return;
     throw Error(Code::node_lacks, "no network device of this node fits `devices` (" +
                                       (patterns ? listed(*patterns) : "auto") +
                                       "); name the ones where outside traffic arrives (`ip -br link` lists them)");

@@ -15,11 +15,22 @@ std::vector<Device> choose_devices(const Config& config, const NodeNetwork& netw
     return with_cilium.empty() ? candidates : with_cilium;
 }
 
-std::optional<std::string> follow_node(Datapath& datapath, const Config& config, const std::vector<Address>& addresses,
-                                       const std::optional<std::vector<Device>>& devices)
+Surroundings look_around(const Config& config)
 {
-    datapath.follow_addresses(addresses, config.addresses);
-    if (!devices)
+    Surroundings node{.network = read_node_network(), .outside = {}, .answered = {}};
+    node.outside = choose_devices(config, node.network);
+    node.answered = {.own = own_addresses(node.network, node.outside),
+                     .configured = config.addresses,
+                     .excluded = config.excluded_addresses};
+    return node;
+}
+
+std::optional<std::string> follow_node(Datapath& datapath, const Config& config, const Surroundings& node, bool exposes)
+{
+    if (exposes)
+        require_any(node.outside, config.devices);
+    datapath.follow_addresses(node.answered);
+    if (!exposes)
         return std::nullopt;
     std::optional<std::string> shortfall;
     try {
@@ -29,7 +40,7 @@ std::optional<std::string> follow_node(Datapath& datapath, const Config& config,
                                 "processes of the node may bind them (reservePorts): ") +
                     error.what();
     }
-    datapath.follow_devices(*devices);
+    datapath.follow_devices(node.outside);
     return shortfall;
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/policy.hpp"
 
+#include "sallyport/answered.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/listed.hpp"
 
@@ -61,13 +62,11 @@ void check_gateways(const Gateways& gateways, const std::vector<Wish>& expose, c
                                                listed_ports(gateways) + "; add the port there or choose another");
 }
 
-void check_host_address(const Source& source, const Address& address, const Config& config,
-                        const std::vector<Address>& node_addresses)
+void check_host_address(const Source& source, const Address& address, const Config& config, const Answered& answered)
 {
     if (address.is_any())
         return;
-    const bool of_localhost = address == Address::parse("127.0.0.1") || address == Address::parse("::1");
-    if (of_localhost && !source.annotated) {  // for the node itself, as with portmap
+    if (address.is_localhost() && !source.annotated) {  // for the node itself, as with portmap
         if (!config.local_access)
             source.refuse("hostIP " + address.to_string() +
                           " is reached by `localAccess` alone, which is false in this " +
@@ -80,12 +79,11 @@ void check_host_address(const Source& source, const Address& address, const Conf
                       "one of the node's addresses, or none for all of them");
     if (address.is_multicast())
         source.refuse("hostIP " + address.to_string() + " is a multicast address; write one of the node's addresses");
-    const bool of_node = std::find(node_addresses.begin(), node_addresses.end(), address) != node_addresses.end();
-    const bool configured = std::any_of(config.addresses.begin(), config.addresses.end(),
-                                        [&address](const Prefix& prefix) { return prefix.contains(address); });
-    if (!of_node && !configured)
-        source.refuse("hostIP " + address.to_string() + " is neither an address of this node nor in \"addresses\" of " +
-                      "its conflist; write one that is, or none for all of the node's");
+    if (!answered.contains(address))
+        source.refuse(
+            "hostIP " + address.to_string() +
+            " is neither an address of this node's outside devices nor in \"addresses\" of its conflist, or is "
+            "excluded there; write one that is answered, or none for all of them");
 }
 
 /// The claims of one wish: at most one for each family.
@@ -123,25 +121,29 @@ void refuse_overlaps(const std::vector<Claim>& claims)
     }
 }
 
-bool covers(const HostListener& listener, const NodePort& node_port)
+bool covers(const HostListener& listener, const NodePort& node_port, const Answered& answered)
 {
     if (node_port.scope != Scope::node || listener.port != node_port.port || listener.protocol != node_port.protocol)
         return false;
     const bool dual_stack = listener.address == Address::any_v6() && !listener.v6_only;
-    return dual_stack || overlap({listener.address, listener.port, listener.protocol}, node_port);
+    if (dual_stack)
+        return true;
+    if (!overlap({listener.address, listener.port, listener.protocol}, node_port))
+        return false;
+    return listener.address.is_any() || listener.address.is_localhost() || answered.contains(listener.address);
 }
 
 }  // namespace
 
 std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const Attachment& pod,
-                              const std::vector<Address>& node_addresses)
+                              const Answered& answered)
 {
     check_gateways(config.gateways, wishes.expose, pod);
     std::vector<Claim> claims;
     for (const Wish& wish : wishes.expose) {
         const Source source{&wish, true};
         if (wish.host_address) {
-            check_host_address(source, *wish.host_address, config, node_addresses);
+            check_host_address(source, *wish.host_address, config, answered);
             if (!pod_has_family_of(pod, *wish.host_address))
                 source.refuse("the pod has no " + std::string(wish.host_address->is_v4() ? "IPv4" : "IPv6") +
                               " address; remove the item or choose a hostIP of the other family");
@@ -153,7 +155,7 @@ std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const 
         if (wish.host_address) {
             if (!pod_has_family_of(pod, *wish.host_address))
                 continue;  // as portmap does
-            check_host_address(source, *wish.host_address, config, node_addresses);
+            check_host_address(source, *wish.host_address, config, answered);
         }
         expand(source, pod, claims);
     }
@@ -191,11 +193,12 @@ void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachme
                         "; remove that pod's sallyport.dev/expose or choose another port");
 }
 
-const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners)
+const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners,
+                                 const Answered& answered)
 {
     for (const HostListener& listener : listeners)
         for (const Exposure& exposure : wanted)
-            if (covers(listener, exposure.node_port))
+            if (covers(listener, exposure.node_port, answered))
                 return &listener;
     return nullptr;
 }

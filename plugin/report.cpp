@@ -103,7 +103,7 @@ NodeReport report_node(const Datapath& datapath, const std::optional<TrafficSamp
 {
     NodeReport report;
     report.devices = datapath.devices();
-    report.addresses = datapath.addresses();
+    report.answered = datapath.addresses();
     report.drops = datapath.drops();
     report.flows = datapath.count_flows();
     report.sample.at = std::chrono::steady_clock::now();

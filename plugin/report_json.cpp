@@ -90,12 +90,20 @@ ordered_json json_of(const RemapReport& remap, Instant)
     return json;
 }
 
+ordered_json texts_of(const std::vector<Prefix>& prefixes)
+{
+    ordered_json texts = ordered_json::array();
+    for (const Prefix& prefix : prefixes)
+        texts.push_back(prefix.to_string());
+    return texts;
+}
+
 /// All but the lists of ports, which are large.
 ordered_json json_of_node(const NodeReport& report)
 {
-    ordered_json json{{"devices", report.devices}, {"addresses", ordered_json::array()}};
-    for (const Prefix& prefix : report.addresses)
-        json["addresses"].push_back(prefix.to_string());
+    ordered_json json{{"devices", report.devices},
+                      {"addresses", texts_of(report.answered.prefixes())},
+                      {"excludedAddresses", texts_of(report.answered.excluded)}};
     json["flows"] = {{"new", report.flows.fresh}, {"established", report.flows.established}};
     json["drops"] = report.drops;
     return json;

@@ -226,6 +226,7 @@ SALLYPORT_ASSERT(sizeof(struct address_prefix) == 20);
 enum address_origin {
 	ADDRESS_OF_NODE = 1,    /* a device has it */
 	ADDRESS_CONFIGURED = 2, /* `addresses` names it */
+	ADDRESS_EXCLUDED = 3,   /* `addresses` names it with a `!`: it doesn't count */
 };
 
 /* ---- flows_new, flows_established: one entry a connection, keyed by its backend side ------------------------- */

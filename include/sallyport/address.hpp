@@ -34,9 +34,11 @@ public:
     static std::optional<Address> parse_with_length(std::string_view text);
 
     bool is_v4() const;
-    bool is_any() const;        ///< 0.0.0.0 or ::
-    bool is_loopback() const;   ///< 127.0.0.0/8 or ::1
-    bool is_multicast() const;  ///< 224.0.0.0/4 or ff00::/8
+    bool is_any() const;         ///< 0.0.0.0 or ::
+    bool is_loopback() const;    ///< 127.0.0.0/8 or ::1
+    bool is_localhost() const;   ///< 127.0.0.1 or ::1: of loopback, what node ports are answered on
+    bool is_link_local() const;  ///< 169.254.0.0/16 or fe80::/10
+    bool is_multicast() const;   ///< 224.0.0.0/4 or ff00::/8
 
     const Bytes& bytes() const { return bytes_; }
     std::string to_string() const;  ///< `192.0.2.1`, `2001:db8::1`

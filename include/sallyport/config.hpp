@@ -96,7 +96,8 @@ struct BaseConfig
 struct Config : BaseConfig
 {
     Gateways gateways;
-    std::vector<Prefix> addresses;
+    std::vector<Prefix> addresses;                    ///< `addresses`, those without a `!`
+    std::vector<Prefix> excluded_addresses;           ///< and those with one
     std::optional<std::vector<std::string>> devices;  ///< shell patterns; nullopt: "auto"
     bool local_access = true;
     bool reserve_ports = true;

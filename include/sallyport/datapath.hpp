@@ -5,6 +5,7 @@
 // plugin/datapath sees libbpf.
 #pragma once
 
+#include "sallyport/answered.hpp"
 #include "sallyport/bindings.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/events.hpp"
@@ -88,10 +89,14 @@ public:
     Bindings& bindings();
     const Bindings& bindings() const;
 
-    /// Makes the node's addresses and the configured ones, and no others, the ones that we answer on. Without
-    /// `configured`, those of the last call stay.
-    void follow_addresses(const std::vector<Address>& of_node, const std::optional<std::vector<Prefix>>& configured);
-    std::vector<Prefix> addresses() const;
+    /// Makes these, and no others, the addresses that we answer on.
+    void follow_addresses(const Answered& answered);
+
+    /// The same for the node's own alone: what the configuration adds and takes away stays as it was.
+    void follow_own_addresses(const std::vector<Address>& own);
+
+    /// As they are followed now. An own address that is excluded isn't among them.
+    Answered addresses() const;
 
     /// Attaches to these devices and to no others, before everybody else's programs.
     void follow_devices(const std::vector<Device>& devices);

@@ -5,6 +5,7 @@
 // nothing on the node.
 #pragma once
 
+#include "sallyport/answered.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/packet_filter.hpp"
@@ -120,9 +121,18 @@ struct DatapathFacts
 {
     NodeReport report;
     std::vector<std::string> missing_hooks;
-    std::vector<Address> unanswered;    ///< addresses of the node that node ports aren't answered on
-    std::vector<Prefix> stale;          ///< answered, but the node's no more
+    std::vector<Address> unanswered;    ///< of those that should be
+    std::vector<Prefix> stale;          ///< answered, though they should not be any more
     std::vector<std::string> vanished;  ///< pods whose namespace is gone
+};
+
+/// An address, and what has it.
+struct HeldAddress
+{
+    LocalAddress local;
+    std::string device;
+    bool outside = false;  ///< an outside device
+    bool of_pod = false;   ///< the host's end of a pod's
 };
 
 struct NetworkFacts
@@ -130,6 +140,8 @@ struct NetworkFacts
     std::string problem;                     ///< why the outside devices can't be told; empty: they can
     std::vector<Device> devices;             ///< outside ones, as the configuration has them
     std::vector<std::string> xdp;            ///< "eth0 (cil_xdp_entry)"
+    std::vector<HeldAddress> addresses;      ///< without loopback and link-local ones
+    Answered answered;                       ///< as the configuration has it
     std::vector<NodePort> cilium_frontends;  ///< where Cilium answers for services
     bool cilium = false;
 };
@@ -182,6 +194,7 @@ std::vector<Finding> check_chain(const ChainFacts& chain, const RuntimeFacts& ru
 std::vector<Finding> check_binary(const BinaryFacts& binary);
 std::vector<Finding> check_config(const ConfigFacts& config);
 std::vector<Finding> check_network(const NetworkFacts& network);
+std::vector<Finding> check_addresses(const NetworkFacts& network);
 std::vector<Finding> check_filter(const FilterFacts& filter, const Config& config, bool cilium);
 std::vector<Finding> check_state(const StateFacts& state, const Paths& paths);
 std::vector<Finding> check_datapath(const DatapathFacts& datapath);

@@ -5,6 +5,7 @@
 // of it under the lock.
 #pragma once
 
+#include "sallyport/answered.hpp"
 #include "sallyport/bindings.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/datapath.hpp"
@@ -17,15 +18,26 @@
 
 namespace sallyport {
 
+/// The node's network, as the configuration reads it.
+struct Surroundings
+{
+    NodeNetwork network;
+    std::vector<Device> outside;  ///< perhaps none
+    Answered answered;
+};
+
+/// Needs no lock.
+Surroundings look_around(const Config& config);
+
 /// Outside devices as the configuration has them; with "auto" where Cilium's programs sit, if they do: it knows best.
-/// Throws Error(node_lacks) where none is left. Needs no lock.
 std::vector<Device> choose_devices(const Config& config, const NodeNetwork& network);
 
-/// Makes the datapath answer on the node's addresses and the configured ones, and, unless `devices` is nullopt as no
-/// port of the node is exposed, run on these devices and at the node's cgroups. Returns what falls short of the
-/// configuration without being a failure, in words: the cgroups' part, without which node ports work from outside.
-std::optional<std::string> follow_node(Datapath& datapath, const Config& config, const std::vector<Address>& addresses,
-                                       const std::optional<std::vector<Device>>& devices);
+/// Makes the datapath answer on the addresses that it should, and, where a port of the node is exposed, run on the
+/// outside devices and at the node's cgroups. Returns what falls short of the configuration without being a failure, in
+/// words: the cgroups' part, without which node ports work from outside. Throws Error(node_lacks) where a port is
+/// exposed and no outside device is there; then the addresses stay as they were.
+std::optional<std::string> follow_node(Datapath& datapath, const Config& config, const Surroundings& node,
+                                       bool exposes);
 
 /// What others have left behind: pods that went without DEL, and node ports that waited in vain for another pod.
 void forget_the_past(Bindings& bindings, const Identify& identify = identify_netns);

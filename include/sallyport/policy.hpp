@@ -15,12 +15,14 @@
 
 namespace sallyport {
 
+struct Answered;
+
 /// The exposures that the pod's wishes come to: one for each address family that both the wish and the pod have; remaps
-/// last, and asked of nobody: they stay inside the pod. `node_addresses` are the node's own. Throws Error: not_allowed
-/// where `gateways` says no; bad_annotation for a hostIP that is neither the node's nor in `addresses`, for a family
-/// that the pod lacks, and for two wishes that claim the same node port.
+/// last, and asked of nobody: they stay inside the pod. Throws Error: not_allowed where `gateways` says no;
+/// bad_annotation for a hostIP that node ports aren't answered on, for a family that the pod lacks, and for two wishes
+/// that claim the same node port.
 std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const Attachment& pod,
-                              const std::vector<Address>& node_addresses);
+                              const Answered& answered);
 
 /// Is any of them translated there?
 bool any_at(Scope scope, const std::vector<Exposure>& exposures);
@@ -51,7 +53,9 @@ struct HostListener
 void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachment& pod,
                              const std::vector<Holder>& holders);
 
-/// The first listener that would be cut off by the exposures of Scope::node, if any.
-const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners);
+/// The first listener that would be cut off by the exposures of Scope::node, if any: one whose clients would reach the
+/// pod. A listener at an address that isn't answered keeps all of its own.
+const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners,
+                                 const Answered& answered);
 
 }  // namespace sallyport

@@ -66,7 +66,7 @@ struct NodeReport
     std::vector<NodePortReport> node_ports;
     std::vector<RemapReport> remaps;
     std::vector<std::string> devices;
-    std::vector<Prefix> addresses;
+    Answered answered;
     FlowCount flows;
     std::map<std::string, std::uint64_t> drops = no_drops();
 };

@@ -31,8 +31,10 @@ constexpr const char* doctor_sections =
               the primary plugin or Multus, valid, and asks for annotations;
               drop-ins; lists that Cilium has moved away (cni.exclusive); who
               may expose ports; the binary
-  network     outside devices, and XDP programs that come before sallyport; what
-              the packet filter (nftables, iptables) does with packets to pods,
+  network     outside devices, and XDP programs that come before sallyport;
+              addresses that node ports aren't answered on, that look like a
+              VIP of others, or that a prefix in `addresses` catches; what the
+              packet filter (nftables, iptables) does with packets to pods,
               and that its INPUT doesn't guard node ports
   datapath    whose tables and programs are pinned, whether they run first on
               every outside device, on which addresses node ports are answered,

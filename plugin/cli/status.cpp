@@ -54,15 +54,15 @@ constexpr const char* status_sections =
               with `settle` and `hold` where they are set
 
   A second table has the ports that pods remap to other ports of their own.
-  Below stand the outside devices and the addresses that node ports are answered
-  on, handovers (connections that went to another pod than the one before),
-  packets that were held for want of a listener, and those that were dropped. A
-  narrow terminal leaves out the less important columns; a pipe gets all of
-  them.
+  Below stand the outside devices, the addresses that node ports are answered on
+  (and those that a `!` in `addresses` takes away), handovers (connections that
+  went to another pod than the one before), packets that were held for want of a
+  listener, and those that were dropped. A narrow terminal leaves out the less
+  important columns; a pipe gets all of them.
 
 JSON
-  One object: nodePorts, remaps, devices, addresses, flows, drops; times in
-  milliseconds. With --watch one object a line.
+  One object: nodePorts, remaps, devices, addresses, excludedAddresses, flows,
+  drops; times in milliseconds. With --watch one object a line.
 
 EXIT STATUS
   0  shown, also where no pod holds a port

@@ -189,11 +189,18 @@ std::string text_of(const Prefix& prefix)
     return prefix.length == 128 ? prefix.address.to_string() : prefix.to_string();
 }
 
+std::string text_of(const Answered& answered)
+{
+    const auto listed_prefixes = [](const std::vector<Prefix>& prefixes) {
+        return listed(prefixes, [](const Prefix& prefix) { return text_of(prefix); });
+    };
+    const auto prefixes = answered.prefixes();
+    return (prefixes.empty() ? "none" : listed_prefixes(prefixes)) +
+           (answered.excluded.empty() ? "" : "; not " + listed_prefixes(answered.excluded));
+}
+
 std::string facts(const NodeReport& report, const Screen& screen)
 {
-    std::vector<std::string> addresses;
-    for (const Prefix& prefix : report.addresses)
-        addresses.push_back(text_of(prefix));
     std::uint64_t handovers = 0;
     std::uint64_t held = 0;
     for (const NodePortReport& port : report.node_ports) {
@@ -210,7 +217,7 @@ std::string facts(const NodeReport& report, const Screen& screen)
                                 : report.devices.empty() ? "none"
                                                          : listed(report.devices);
     return fact("devices", devices, screen, lost ? Tone::bad : Tone::plain) +
-           fact("addresses", addresses.empty() ? "none" : listed(addresses), screen) +
+           fact("addresses", text_of(report.answered), screen) +
            fact("flows", fmt::format("{} established, {} new", report.flows.established, report.flows.fresh), screen) +
            fact("handovers", std::to_string(handovers), screen) +
            fact("held", held > 0 ? fmt::format("{} packets waited for a listener", held) : "none", screen) +

@@ -20,6 +20,7 @@
 #include <bpf/libbpf.h>
 
 #include <cerrno>
+#include <map>
 #include <set>
 
 namespace sallyport {
@@ -183,32 +184,47 @@ const Bindings& Datapath::bindings() const
     return state_->bindings;
 }
 
-void Datapath::follow_addresses(const std::vector<Address>& of_node,
-                                const std::optional<std::vector<Prefix>>& configured)
+void Datapath::follow_addresses(const Answered& answered)
 {
     std::map<Prefix, __u32> wanted;
-    for (const Prefix& prefix : configured.value_or(std::vector<Prefix>{}))
+    for (const Prefix& prefix : answered.configured)
         wanted.emplace(prefix, abi::ADDRESS_CONFIGURED);
-    for (const Address& address : of_node)
-        wanted.emplace(Prefix{address, 128}, abi::ADDRESS_OF_NODE);
+    for (const Prefix& prefix : answered.excluded)
+        wanted.emplace(prefix, abi::ADDRESS_EXCLUDED);
+    for (const Address& address : answered.own)
+        if (answered.contains(address))
+            wanted.emplace(Prefix{address, 128}, abi::ADDRESS_OF_NODE);
 
     for (const auto& [key, origin] : state_->addresses.all()) {
         const auto found = wanted.find(Prefix{address_of(key), key.length});
-        if (found != wanted.end() && found->second == origin)
-            wanted.erase(found);
-        else if (found == wanted.end() && (configured || origin != abi::ADDRESS_CONFIGURED))
+        if (found == wanted.end())
             state_->addresses.erase(key);
+        else if (found->second == origin)
+            wanted.erase(found);
     }
     for (const auto& [prefix, origin] : wanted)
         state_->addresses.put(to_wire(prefix), origin);
 }
 
-std::vector<Prefix> Datapath::addresses() const
+void Datapath::follow_own_addresses(const std::vector<Address>& own)
 {
-    std::set<Prefix> sorted;
+    Answered answered = addresses();
+    answered.own = own;
+    follow_addresses(answered);
+}
+
+Answered Datapath::addresses() const
+{
+    std::map<Prefix, __u32> sorted;
     for (const auto& [key, origin] : state_->addresses.all())
-        sorted.insert(Prefix{address_of(key), key.length});
-    return {sorted.begin(), sorted.end()};
+        sorted.emplace(Prefix{address_of(key), key.length}, origin);
+    Answered answered;
+    for (const auto& [prefix, origin] : sorted)
+        if (origin == abi::ADDRESS_OF_NODE)
+            answered.own.push_back(prefix.address);
+        else
+            (origin == abi::ADDRESS_EXCLUDED ? answered.excluded : answered.configured).push_back(prefix);
+    return answered;
 }
 
 void Datapath::follow_devices(const std::vector<Device>& devices)

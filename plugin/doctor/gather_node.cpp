@@ -6,6 +6,7 @@
 
 #include "sallyport/cri.hpp"
 #include "sallyport/datapath.hpp"
+#include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/follow.hpp"
 #include "sallyport/inspection.hpp"
@@ -112,14 +113,31 @@ RuntimeFacts gather_runtime(const std::string& cri_socket)
     return runtime;
 }
 
-NetworkFacts gather_network(const Config& config, const NodeNetwork& node, const ChainFacts& chain)
+std::vector<HeldAddress> gather_addresses(const Surroundings& node)
+{
+    std::vector<HeldAddress> held;
+    for (const LocalAddress& local : node.network.addresses) {
+        const auto is_holder = [&](const Device& device) { return device.ifindex == local.ifindex; };
+        const auto device = std::ranges::find_if(node.network.devices, is_holder);
+        if (device == node.network.devices.end() || local.address.is_loopback() || local.address.is_link_local())
+            continue;
+        const bool outside = std::ranges::any_of(node.outside, is_holder);
+        held.push_back({local, device->name, outside, !outside && device->link_netns.has_value()});
+    }
+    return held;
+}
+
+NetworkFacts gather_network(const Config& config, const Surroundings& node, const ChainFacts& chain)
 {
     NetworkFacts network;
+    network.devices = node.outside;
     try {
-        network.devices = choose_devices(config, node);
+        require_any(node.outside, config.devices);
     } catch (const Error& error) {
         network.problem = error.what();
     }
+    network.addresses = gather_addresses(node);
+    network.answered = node.answered;
     for (const Device& device : network.devices)
         if (device.xdp_program) {
             const std::string program = bpf_program_name(*device.xdp_program);
@@ -132,26 +150,24 @@ NetworkFacts gather_network(const Config& config, const NodeNetwork& node, const
     return network;
 }
 
-/// A prefix that the configuration doesn't name is one of the node's addresses, or was.
-bool is_stale(const Prefix& answered, const Config& config, const std::vector<Address>& of_node)
+/// Of a prefix that is answered: does the node, as it is configured, want that no more?
+bool is_stale(const Prefix& prefix, const Answered& wanted)
 {
-    return std::find(config.addresses.begin(), config.addresses.end(), answered) == config.addresses.end() &&
-           std::find(of_node.begin(), of_node.end(), answered.address) == of_node.end();
+    return prefix.length == 128 ? !wanted.contains(prefix.address)
+                                : std::ranges::find(wanted.configured, prefix) == wanted.configured.end();
 }
 
-DatapathFacts gather_datapath(const Datapath& datapath, const ConfigFacts& config, const NodeNetwork& node,
-                              const std::vector<Device>& devices)
+DatapathFacts gather_datapath(const Datapath& datapath, const ConfigFacts& config, const Surroundings& node)
 {
     DatapathFacts facts;
     facts.report = report_node(datapath, std::nullopt);
     if (!facts.report.node_ports.empty())
-        facts.missing_hooks = datapath.missing_hooks(devices);
-    for (const Address& address : node.addresses)
-        if (std::none_of(facts.report.addresses.begin(), facts.report.addresses.end(),
-                         [&](const Prefix& prefix) { return prefix.contains(address); }))
+        facts.missing_hooks = datapath.missing_hooks(node.outside);
+    for (const Address& address : node.answered.own)
+        if (node.answered.contains(address) && !facts.report.answered.contains(address))
             facts.unanswered.push_back(address);
-    for (const Prefix& prefix : facts.report.addresses)
-        if (!config.source.empty() && is_stale(prefix, config.config, node.addresses))
+    for (const Prefix& prefix : facts.report.answered.prefixes())
+        if (!config.source.empty() && is_stale(prefix, node.answered))
             facts.stale.push_back(prefix);
     for (const BoundPod& pod : datapath.bindings().pods())
         if (identify_netns(pod.netns) != pod.netns_identity)
@@ -199,13 +215,13 @@ Facts gather_facts(const DoctorOptions& options)
         return facts;
     facts.runtime = gather_runtime(options.cri_socket);
     facts.agent = gather_agent(paths.state_dir);
-    const NodeNetwork node = read_node_network();
+    const Surroundings node = look_around(facts.config.config);
     facts.network = gather_network(facts.config.config, node, facts.chain);
     try {
         facts.state = gather_state(paths);
         if (facts.state.complete)
             if (const auto datapath = Datapath::find(paths))
-                facts.datapath = gather_datapath(*datapath, facts.config, node, facts.network.devices);
+                facts.datapath = gather_datapath(*datapath, facts.config, node);
     } catch (const Error& error) {
         facts.datapath_problem = error.what();
     }

@@ -37,19 +37,6 @@ std::vector<std::string> ports_where(const NodeReport& report, const std::functi
     return names;
 }
 
-/// fe80::/10. They come and go with pods' devices, and nobody is told to use them.
-bool is_link_local(const Address& address)
-{
-    return address.bytes()[0] == 0xfe && (address.bytes()[1] & 0xc0) == 0x80;
-}
-
-template <typename Item>
-std::vector<std::string> texts_but_link_local(std::vector<Item> items, Address (*address_of)(const Item&))
-{
-    std::erase_if(items, [&](const Item& item) { return is_link_local(address_of(item)); });
-    return texts_of(items);
-}
-
 bool is_answered_by(const std::vector<NodePort>& frontends, const NodePort& node_port)
 {
     return std::any_of(frontends.begin(), frontends.end(),
@@ -68,20 +55,31 @@ bool nobody_serves(const NodePortReport& port)
            std::none_of(port.pods.begin(), port.pods.end(), [](const PodReport& pod) { return serves(pod.candidate); });
 }
 
-void check_addresses(const DatapathFacts& datapath, bool at_node, Findings& findings)
+/// Of an exposure with a hostIP: nobody gets there where that isn't answered.
+bool is_out_of_reach(const NodePortReport& port, const Answered& answered)
+{
+    const Address& address = port.node_port.address;
+    return !address.is_any() && !address.is_localhost() && !answered.contains(address);
+}
+
+void check_followed(const DatapathFacts& datapath, bool at_node, Findings& findings)
 {
     constexpr const char* who_follows = "the agent follows addresses, and so does the next gateway pod's ADD or DEL";
-    const auto unanswered =
-        texts_but_link_local<Address>(datapath.unanswered, [](const Address& address) { return address; });
-    const auto stale =
-        texts_but_link_local<Prefix>(datapath.stale, [](const Prefix& prefix) { return prefix.address; });
-    if (at_node && !unanswered.empty())
-        findings.failure("addresses", "node ports aren't answered on " + joined(unanswered), who_follows);
-    if (!stale.empty())
-        findings.warning("addresses", "node ports are answered on " + joined(stale) + ", which the node hasn't",
+    const auto out_of_reach = ports_where(
+        datapath.report, [&](const NodePortReport& port) { return is_out_of_reach(port, datapath.report.answered); });
+    if (at_node && !datapath.unanswered.empty())
+        findings.failure("addresses", "node ports aren't answered on " + joined(texts_of(datapath.unanswered)),
                          who_follows);
-    if (at_node && unanswered.empty() && stale.empty())
-        findings.fine("addresses", "node ports are answered on all of the node's addresses");
+    if (!datapath.stale.empty())
+        findings.warning("addresses",
+                         "node ports are answered on " + joined(texts_of(datapath.stale)) +
+                             ", which isn't the node's, or not to be answered any more",
+                         who_follows);
+    if (!out_of_reach.empty())
+        findings.failure("host-ip", "nobody reaches node port " + joined(out_of_reach) + ": its address isn't answered",
+                         "put the address into `addresses`, or start the pod anew with another hostIP");
+    if (at_node && datapath.unanswered.empty() && datapath.stale.empty())
+        findings.fine("addresses", "node ports are answered on all addresses that they should be");
 }
 
 void check_numbers(const NodeReport& report, const NetworkFacts& network, Findings& findings)
@@ -210,7 +208,7 @@ std::vector<Finding> check_datapath(const DatapathFacts& datapath)
         findings.failure("hooks", "missing: " + hook, who_repairs);
     if (at_node && datapath.missing_hooks.empty())
         findings.fine("hooks", "sallyport runs, first of all, on " + joined(datapath.report.devices));
-    check_addresses(datapath, at_node, findings);
+    check_followed(datapath, at_node, findings);
     if (!datapath.vanished.empty())
         findings.warning("vanished", "pod " + joined(datapath.vanished) + " went without the runtime's DEL",
                          "the agent removes what it held, and so does the next gateway pod's ADD or DEL");
@@ -251,6 +249,7 @@ std::vector<Finding> examine(const Facts& facts)
     append(check_config(facts.config));
     append(check_binary(facts.binary));
     append(check_network(facts.network));
+    append(check_addresses(facts.network));
     append(check_filter(facts.filter, facts.config.config, facts.network.cilium));
     append(check_state(facts.state, facts.config.config.paths));
     if (!facts.datapath_problem.empty())

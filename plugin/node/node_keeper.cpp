@@ -5,8 +5,6 @@
 #include "pod_fate.hpp"
 
 #include "sallyport/error.hpp"
-#include "sallyport/failures.hpp"
-#include "sallyport/follow.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 
@@ -43,30 +41,26 @@ void NodeKeeper::follow()
 {
     if (!Datapath::exists(config_.paths))
         return;
-    const NodeNetwork network = read_node_network();
+    const Surroundings node = look_around(config_);
     const FileLock lock = FileLock::take(config_.paths.state_dir, lock_patience);
     if (!Datapath::in_use(config_.paths)) {
         Datapath::remove(config_.paths);  // remains of a call that was killed, or of the last pod
         return;
     }
-    count_lost(network.devices);
+    count_lost(node.network.devices);
     Datapath datapath = Datapath::open(config_.paths, config_.flows);
-    follow(datapath, network);
-    network_ = network;
+    follow(datapath, node);
+    network_ = node.network;
 }
 
-void NodeKeeper::follow(Datapath& datapath, const NodeNetwork& network)
+void NodeKeeper::follow(Datapath& datapath, const Surroundings& node)
 {
-    Failures failures;
-    std::optional<std::vector<Device>> devices;
-    if (exposes_at_node(datapath))
-        failures.attempt([&] { devices = choose_devices(config_, network); });
-    failures.attempt(
-        [&] { shortfall_ = follow_node(datapath, config_, network.addresses, devices).value_or(std::string()); });
-    failures.raise("bring node ports into step with this node");
+    const bool exposes = exposes_at_node(datapath);
+    shortfall_ = follow_node(datapath, config_, node, exposes).value_or(std::string());
     followed_.clear();
-    for (const Device& device : devices.value_or(std::vector<Device>{}))
-        followed_.insert(device.ifindex);
+    if (exposes)
+        for (const Device& device : node.outside)
+            followed_.insert(device.ifindex);
 }
 
 /// Before anything is put right.

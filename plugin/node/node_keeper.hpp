@@ -8,7 +8,7 @@
 
 #include "sallyport/config.hpp"
 #include "sallyport/datapath.hpp"
-#include "sallyport/os/netlink.hpp"
+#include "sallyport/follow.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -47,7 +47,7 @@ public:
     std::uint64_t reattached() const { return reattached_; }
 
 private:
-    void follow(Datapath& datapath, const NodeNetwork& network);
+    void follow(Datapath& datapath, const Surroundings& node);
     void count_lost(const std::vector<Device>& devices);
 
     Config config_;

@@ -59,6 +59,15 @@ int master_of(nlmsghdr* message)
     return master && !of_vrf ? static_cast<int>(nla_get_u32(master)) : 0;
 }
 
+/// IFLA_INFO_KIND; "" of hardware.
+std::string kind_of(nlmsghdr* message)
+{
+    const nlattr* info = find<ifinfomsg>(message, IFLA_LINKINFO);
+    const nlattr* kind =
+        info ? nla_find(static_cast<const nlattr*>(nla_data(info)), nla_len(info), IFLA_INFO_KIND) : nullptr;
+    return kind ? nla_get_string(kind) : "";
+}
+
 std::optional<std::uint32_t> xdp_program_of(nlmsghdr* message)
 {
     const nlattr* xdp = find<ifinfomsg>(message, IFLA_XDP);
@@ -82,6 +91,7 @@ void read_link(nlmsghdr* message, std::vector<Device>& devices)
     devices.push_back({
         .ifindex = link->ifi_index,
         .name = nla_get_string(name),
+        .kind = kind_of(message),
         .loopback = (link->ifi_flags & IFF_LOOPBACK) != 0,
         .link_header = link_header_of(link->ifi_type),
         .mtu = mtu ? nla_get_u32(mtu) : 0,
@@ -105,14 +115,6 @@ std::vector<Device> list_devices(Conversation& kernel)
                                read_link);
 }
 
-struct LocalAddress
-{
-    int ifindex = 0;
-    Address address;
-    bool global = false;
-    bool on_link = false;
-};
-
 void read_address(nlmsghdr* message, std::vector<LocalAddress>& addresses)
 {
     const auto* header = header_of<ifaddrmsg>(message);
@@ -127,10 +129,11 @@ void read_address(nlmsghdr* message, std::vector<LocalAddress>& addresses)
         return;
     const bool global = header->ifa_scope == RT_SCOPE_UNIVERSE;
     addresses.push_back({
-        .ifindex = static_cast<int>(header->ifa_index),
         .address = address_from(header->ifa_family, nla_data(local)),
+        .ifindex = static_cast<int>(header->ifa_index),
         .global = global,
         .on_link = global && header->ifa_prefixlen < 8 * size,
+        .permanent = (header->ifa_flags & IFA_F_PERMANENT) != 0,
     });
 }
 
@@ -140,7 +143,14 @@ std::vector<LocalAddress> list_addresses(Conversation& kernel)
                                      make_message(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, ifaddrmsg{}), read_address);
 }
 
-void read_default_route(nlmsghdr* message, std::vector<int>& ifindexes)
+/// One hop of a default route.
+struct WayOut
+{
+    int ifindex = 0;
+    std::optional<Address> source;  ///< what the route names as the address to speak from
+};
+
+void read_default_route(nlmsghdr* message, std::vector<WayOut>& ways)
 {
     const auto* route = header_of<rtmsg>(message);
     // Other types are unreachable, blackhole, ...: no way out. The table is looked at again for kernels below 4.20.
@@ -149,8 +159,12 @@ void read_default_route(nlmsghdr* message, std::vector<int>& ifindexes)
     const nlattr* table = find<rtmsg>(message, RTA_TABLE);
     if ((table ? nla_get_u32(table) : route->rtm_table) != RT_TABLE_MAIN)
         return;
+    std::optional<Address> source;
+    if (const nlattr* named = find<rtmsg>(message, RTA_PREFSRC);
+        named && nla_len(named) == (route->rtm_family == AF_INET ? 4 : 16))
+        source = address_from(route->rtm_family, nla_data(named));
     if (const nlattr* device = find<rtmsg>(message, RTA_OIF))
-        ifindexes.push_back(static_cast<int>(nla_get_u32(device)));
+        ways.push_back({static_cast<int>(nla_get_u32(device)), source});
 
     const nlattr* hops = find<rtmsg>(message, RTA_MULTIPATH);
     if (!hops)
@@ -158,32 +172,21 @@ void read_default_route(nlmsghdr* message, std::vector<int>& ifindexes)
     auto* hop = static_cast<rtnexthop*>(nla_data(hops));
     int left = nla_len(hops);
     while (left >= static_cast<int>(sizeof *hop) && RTNH_OK(hop, left)) {  // RTNH_OK alone reads past the end
-        ifindexes.push_back(hop->rtnh_ifindex);
+        ways.push_back({hop->rtnh_ifindex, source});
         left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
         hop = RTNH_NEXT(hop);
     }
 }
 
-std::vector<int> list_default_routes(Conversation& kernel, int family)
+std::vector<WayOut> list_default_routes(Conversation& kernel, int family)
 {
     rtmsg header{};
     header.rtm_family = static_cast<unsigned char>(family);
     header.rtm_table = RT_TABLE_MAIN;  // table local alone has several routes for each address of the node
     // ENOENT: a namespace that never had an IPv4 route has no table main.
-    return kernel.list<int>({"list the node's routes", "compare `ip route show` and `ip -6 route show`"},
-                            make_message(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, header), read_default_route, ENOENT);
-}
-
-std::vector<Address> addresses_of_node(const std::vector<LocalAddress>& locals)
-{
-    std::vector<Address> addresses;
-    for (const LocalAddress& local : locals)
-        if (!local.address.is_loopback())
-            addresses.push_back(local.address);
-    // The ptp plugin puts one gateway address on every pod's device.
-    std::ranges::sort(addresses);
-    addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
-    return addresses;
+    return kernel.list<WayOut>({"list the node's routes", "compare `ip route show` and `ip -6 route show`"},
+                               make_message(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, header), read_default_route,
+                               ENOENT);
 }
 
 }  // namespace
@@ -215,16 +218,10 @@ std::vector<Address> read_addresses_of(const std::string& device)
     return addresses;
 }
 
-std::vector<Address> read_node_addresses()
-{
-    Conversation kernel(NETLINK_ROUTE);
-    return addresses_of_node(list_addresses(kernel));
-}
-
 NodeNetwork read_node_network()
 {
     Conversation kernel(NETLINK_ROUTE);
-    NodeNetwork network{.devices = list_devices(kernel), .addresses = {}};
+    NodeNetwork network{.devices = list_devices(kernel), .addresses = {}, .default_sources = {}};
 
     std::ranges::sort(network.devices, {}, &Device::ifindex);
     const auto mark = [&](int ifindex, bool Device::* property) {
@@ -233,14 +230,16 @@ NodeNetwork read_node_network()
             (*found).*property = true;
     };
 
-    const auto addresses = list_addresses(kernel);
-    network.addresses = addresses_of_node(addresses);
-    for (const LocalAddress& local : addresses)
+    network.addresses = list_addresses(kernel);
+    for (const LocalAddress& local : network.addresses)
         if (local.on_link)
             mark(local.ifindex, &Device::on_link);
     for (const int family : {AF_INET, AF_INET6})
-        for (const int ifindex : list_default_routes(kernel, family))
-            mark(ifindex, &Device::default_route);
+        for (const WayOut& way : list_default_routes(kernel, family)) {
+            mark(way.ifindex, &Device::default_route);
+            if (way.source)
+                network.default_sources.push_back({*way.source, way.ifindex});
+        }
     return network;
 }
 

@@ -24,7 +24,7 @@ TEST_CASE("on a node without gateway pods the agent keeps nothing in the kernel"
     LocalNode node;
     Agent agent(node);
     agent.wait_until_begun();
-    node.host.ip("addr add " + virtual_v4 + "/32 dev lo\n");
+    node.host.ip("addr add " + virtual_v4 + "/32 dev eth0\n");
     node.cgroup.add("kubepods.slice");
     std::this_thread::sleep_for(1s);  // for what must not come
     CHECK(node.footprint() == nothing);

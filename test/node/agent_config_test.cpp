@@ -118,7 +118,7 @@ TEST_CASE("an agent that has no configuration waits for one, and touches nothing
     const Gateway gateway(node);
     Agent agent(node, "no JSON");
     CHECK(agent.says("config.json"));
-    node.host.ip("addr add " + virtual_v4 + "/32 dev lo\n");
+    node.host.ip("addr add " + virtual_v4 + "/32 dev eth0\n");
     std::this_thread::sleep_for(500ms);
     CHECK(answers(node, node_v4));
     CHECK_FALSE(answers(node, virtual_v4));

@@ -62,12 +62,12 @@ TEST_CASE("an address that the node gets is answered on, and one that it loses i
     const std::string bare_length = length.substr(0, length.find(' '));
     REQUIRE_FALSE(answers(node, address, own));
     for (int i = 0; i < 3; i++) {
-        node.host.ip("addr add " + address + bare_length + " dev lo" + length.substr(bare_length.size()) + "\n");
+        node.host.ip("addr add " + address + bare_length + " dev eth0" + length.substr(bare_length.size()) + "\n");
         const auto added = std::chrono::steady_clock::now();
         const bool answered = eventually([&, &address = address, &own = own] { return answers(node, address, own); });
         INFO("after " << std::chrono::duration<double>(std::chrono::steady_clock::now() - added).count() << " s");
         CHECK(answered);
-        node.host.ip("addr del " + address + bare_length + " dev lo\n");
+        node.host.ip("addr del " + address + bare_length + " dev eth0\n");
         CHECK(eventually([&, &address = address, &own = own] { return !answers(node, address, own); }));
     }
     INFO(agent.log());
@@ -84,8 +84,8 @@ TEST_CASE("a thousand changes of addresses at once are followed, and few times",
     std::string batch;
     for (int i = 1; i <= 250; i++)
         for (const char* verb : {"addr add", "addr del", "addr add", "addr del"})
-            batch += std::string(verb) + " 198.51.100." + std::to_string(i) + "/32 dev lo\n";
-    node.host.ip(batch + "addr add " + virtual_v4 + "/32 dev lo\n");
+            batch += std::string(verb) + " 198.51.100." + std::to_string(i) + "/32 dev eth0\n";
+    node.host.ip(batch + "addr add " + virtual_v4 + "/32 dev eth0\n");
     CHECK(eventually([&] { return answers(node, virtual_v4, client_v4); }));
     INFO(agent.log());
     CHECK(agent.cost().cpu - before < 500ms);  // a look for each change would take many times that

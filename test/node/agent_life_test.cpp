@@ -80,7 +80,7 @@ TEST_CASE("of two agents of different builds, the one that began last is in char
     }));
     for (int i = 0; i < 5; i++) {
         node.cgroup.add("slice-" + std::to_string(i));
-        node.host.ip("addr add 198.51.100." + std::to_string(i) + "/32 dev lo\n");
+        node.host.ip("addr add 198.51.100." + std::to_string(i) + "/32 dev eth0\n");
         std::this_thread::sleep_for(500ms);
         CHECK(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
     }
@@ -92,7 +92,7 @@ TEST_CASE("of two agents of different builds, the one that began last is in char
     younger->kill();
     younger.reset();
     CHECK(older.says("another agent: all is well again"));
-    node.host.ip("addr add " + virtual_v4 + "/32 dev lo\n");
+    node.host.ip("addr add " + virtual_v4 + "/32 dev eth0\n");
     CHECK(
         eventually([&] { return ask_tcp(node.client, {virtual_v4, 80}, {.limit = 300ms}) == "gateway " + client_v4; }));
 }

@@ -4,6 +4,7 @@
 // `sallyport doctor` on a healthy node, and on nodes with one thing wrong each: is it found, and is there advice?
 #include "support/chain.hpp"
 #include "support/node.hpp"
+#include "support/quiet_device.hpp"
 #include "support/require_ok.hpp"
 #include "support/traffic.hpp"
 #include "support/traps.hpp"
@@ -214,6 +215,14 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
         const Gateway gateway(node, "80:9080, 443:9080");
         CHECK(node.finds("cilium-service", "warning", "80/tcp", "service list"));
         CHECK(node.finding("cilium-service", "warning").at("what").get<std::string>().find("443") == std::string::npos);
+    }
+    SECTION("addresses of a proxy's device")
+    {
+        add_quiet_device(node.host, "kube-ipvs0", {"10.96.0.1/32"});
+        node.plugin["addresses"] = {"10.96.0.0/24"};
+        node.write_list({{{"type", "ptp"}}, node.plugin});
+        const Gateway gateway(node);
+        CHECK(node.finds("caught", "warning", "10.96.0.1 on kube-ipvs0", "single addresses"));
     }
     SECTION("nobody listens")
     {

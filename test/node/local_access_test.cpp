@@ -21,8 +21,8 @@ namespace {
 
 /// Every spelling of "this node" that a process of the host may use.
 const std::vector<std::string> names_of_host{
-    "127.0.0.1", "127.0.0.53", "0.0.0.0",           "::1",      "::",      "::ffff:127.0.0.1",
-    node_v4,     node_v6,      "::ffff:" + node_v4, virtual_v4, virtual_v6};
+    "127.0.0.1", "0.0.0.0",           "::1",      "::",      "::ffff:127.0.0.1", node_v4,
+    node_v6,     "::ffff:" + node_v4, virtual_v4, virtual_v6};
 
 /// Those that mean the same in every namespace.
 const std::vector<std::string> names_of_node{node_v4, node_v6, "::ffff:" + node_v4, virtual_v4, virtual_v6};
@@ -142,6 +142,26 @@ TEST_CASE("a program is shown the address that it asked for, and a direct connec
     const DatagramSocket socket(scene.node.host, AF_INET);
     CHECK(socket.ask({node_v4, 80}).from == Target{node_v4, 80});
     CHECK(socket.ask({scene.gateway.pod.v4, 9080}).from == Target{scene.gateway.pod.v4, 9080});
+}
+
+TEST_CASE("of loopback, 127.0.0.1 and ::1 alone are the node's: 127.0.0.53 is systemd-resolved's", "[local]")
+{
+    Scene scene;
+    const std::string address = GENERATE("127.0.0.53", "127.0.1.1", "127.255.255.254");
+    CAPTURE(address);
+    {
+        const Stay stay(scene.node.cgroup, processes);
+        CHECK(ask_tcp(scene.node.host, {address, 80}) == "refused");
+        CHECK(ask_udp(scene.node.host, {address, 80}) == "refused");
+        CHECK(ask_tcp(scene.node.host, {"::ffff:" + address, 80}) == "refused");
+    }
+    const TcpServer tcp(scene.node.host, "theirs", {address, 80});
+    const UdpServer udp(scene.node.host, "theirs", {address, 80});
+    const Stay stay(scene.node.cgroup, processes);
+    CHECK(name_in(ask_tcp(scene.node.host, {address, 80})) == "theirs");
+    CHECK(name_in(ask_udp(scene.node.host, {address, 80})) == "theirs");
+    CHECK(name_in(DatagramSocket(scene.node.host, AF_INET).ask({address, 80}).text) == "theirs");
+    CHECK(name_in(ask_tcp(scene.node.host, {"127.0.0.1", 80})) == "gateway");
 }
 
 TEST_CASE("a socket that is bound to loopback stays on it", "[local]")

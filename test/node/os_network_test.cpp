@@ -21,9 +21,9 @@ Device device(const NodeNetwork& network, const std::string& name)
 std::vector<std::string> addresses(const NodeNetwork& network)
 {
     std::vector<std::string> texts;
-    for (const Address& address : network.addresses)
-        if (!address.to_string().starts_with("fe80:"))  // made up from random MAC addresses
-            texts.push_back(address.to_string());
+    for (const LocalAddress& local : network.addresses)
+        if (!local.address.to_string().starts_with("fe80:"))  // made up from random MAC addresses
+            texts.push_back(local.address.to_string());
     std::ranges::sort(texts);
     return texts;
 }
@@ -41,6 +41,7 @@ TEST_CASE("a fresh namespace has a loopback device and nothing else")
     CHECK(lo.loopback);
     CHECK_FALSE(lo.default_route);
     CHECK_FALSE(lo.on_link);
+    CHECK(network.default_sources.empty());
     CHECK(addresses(network).empty());
 }
 
@@ -51,6 +52,8 @@ TEST_CASE("devices are told by what frames they carry")
     const NodeNetwork network = read_node_network();
 
     CHECK(device(network, "left").link_header == LinkHeader::ethernet);
+    CHECK(device(network, "left").kind == "veth");
+    CHECK(device(network, "lo").kind.empty());
     CHECK_FALSE(device(network, "left").loopback);
     CHECK(device(network, "left").ifindex != device(network, "right").ifindex);
     CHECK(device(network, "left").ifindex > 0);
@@ -77,7 +80,7 @@ TEST_CASE("a bridge's port names its master; so read alone as in the list")
     test::require_refusal([] { read_device("nothing"); }, Code::node_lacks, {"nothing", "ip link show"});
 }
 
-TEST_CASE("addresses are the node's own, each once, without loopback ones")
+TEST_CASE("addresses are those of all devices, with what has them")
 {
     const PrivateNetns netns;
     ip("link add left type veth peer name right\n"
@@ -90,9 +93,21 @@ TEST_CASE("addresses are the node's own, each once, without loopback ones")
        "addr add 2001:db8:1::1 peer 2001:db8:1::2/128 dev right nodad\n"
        "addr add 10.9.9.9/32 dev lo\n");
 
-    const std::vector<std::string> expected{"10.9.9.9",      "192.0.2.1",   "198.51.100.1",
-                                            "2001:db8:1::1", "2001:db8::1", "203.0.113.1"};
-    CHECK(addresses(read_node_network()) == expected);
+    const std::vector<std::string> expected{"10.9.9.9",     "127.0.0.1",    "192.0.2.1",
+                                            "198.51.100.1", "198.51.100.1", "2001:db8:1::1",
+                                            "2001:db8::1",  "203.0.113.1",  "::1"};
+    const NodeNetwork network = read_node_network();
+    CHECK(addresses(network) == expected);
+    const auto found =
+        std::ranges::find(network.addresses, Address::parse("192.0.2.1").value(), &LocalAddress::address);
+    REQUIRE(found != network.addresses.end());
+    CHECK(found->ifindex == device(network, "left").ifindex);
+    CHECK(found->on_link);
+    CHECK(found->permanent);
+    ip("addr replace 192.0.2.1/24 dev left valid_lft 1000 preferred_lft 1000\n");  // as DHCP gives it
+    for (const LocalAddress& local : read_node_network().addresses)
+        if (local.address == Address::parse("192.0.2.1"))
+            CHECK_FALSE(local.permanent);
 }
 
 TEST_CASE("a device stands in a network where it has a global address with a prefix")
@@ -155,6 +170,19 @@ TEST_CASE("default routes of table main mark their devices, in both families")
             CHECK(device(network, name).default_route);
         CHECK_FALSE(device(network, "net3").default_route);
     }
+    SECTION("and name the address to speak from")
+    {
+        ip("addr add 10.9.9.9/32 dev lo\naddr add 2001:db8:9::9/128 dev lo nodad\nlink set lo up\n"
+           "route add default via 192.0.2.254 src 10.9.9.9\n"
+           "route add 10.0.0.0/8 via 192.0.2.254 src 192.0.2.1\n"
+           "route add ::/0 via 2001:db8::ff dev net1 src 2001:db8:9::9\n");
+        const NodeNetwork network = read_node_network();
+        REQUIRE(network.default_sources.size() == 2);
+        CHECK(network.default_sources[0].address.to_string() == "10.9.9.9");
+        CHECK(network.default_sources[0].ifindex == device(network, "net0").ifindex);
+        CHECK(network.default_sources[1].address.to_string() == "2001:db8:9::9");
+        CHECK(network.default_sources[1].ifindex == device(network, "net1").ifindex);
+    }
     SECTION("by a nexthop object")
     {
         ip("nexthop add id 7 via 192.0.2.254 dev net0\n"
@@ -210,7 +238,7 @@ TEST_CASE("a node of 250 pods is read completely")
     CHECK(std::ranges::count_if(network.devices, is_host_side) == 250);
     CHECK(std::ranges::count(network.devices, true, &Device::on_link) == 1);
     CHECK(device(network, "uplink").default_route);
-    CHECK(addresses(network) == std::vector<std::string>{"10.0.0.1", "192.0.2.1"});
+    CHECK(addresses(network).size() == 251);
 
     // Pods come and go meanwhile, and interrupt the kernel's listing.
     const Child churn([] {

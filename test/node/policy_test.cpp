@@ -132,6 +132,30 @@ TEST_CASE("a port that a host process listens on is refused, and process and pid
     CHECK(node.footprint() == nothing);
 }
 
+TEST_CASE("a host process at an address that isn't answered is no obstacle, and keeps its port there", "[policy]")
+{
+    Node node;
+    node.plugin["addresses"] = {"!192.168.100.50"};
+    node.host.ip("addr add 192.168.100.50/32 dev eth0\n");
+    const UniqueFd resolved = bound_socket(node.host, {"127.0.0.53", 80}, SOCK_STREAM);
+    const TcpServer theirs(node.host, "theirs", {"192.168.100.50", 80});
+    Pod pod(node, {.expose = "80:9080"});
+    TcpServer server(pod.netns, "gateway", {"::", 9080});
+    require_ok(pod.add());
+    CHECK(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
+    CHECK(ask_tcp(node.client, {"192.168.100.50", 80}) == "theirs " + client_v4);
+}
+
+TEST_CASE("a refusal for a listener at one address says how to leave it that", "[policy]")
+{
+    Node node;
+    const UniqueFd socket = bound_socket(node.host, {node_v4, 80}, SOCK_STREAM);
+    Pod pod(node, {.expose = "80:9080"});
+    const Answer answer = pod.add();
+    REQUIRE(answer.code() == 101);
+    CHECK(mentions(answer, "\"!" + node_v4 + "\" in `addresses`"));
+}
+
 TEST_CASE("a host process on the same port of another protocol, or on another port, is no obstacle", "[policy]")
 {
     Node node;

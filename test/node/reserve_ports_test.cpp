@@ -60,6 +60,12 @@ TEST_CASE("a process of the node can't bind an exposed port", "[reserve]")
         CHECK(bind_at(node.host, {{address, 9080}}) == "bound");
     }
     CHECK(bind_at(node.host, {{"10.1.0.1", 0}}) == "bound");
+    // At an address that isn't answered nothing is taken from anybody.
+    for (const char* const others : {"127.0.0.53", "::ffff:127.0.0.53", "10.1.0.1"}) {
+        CAPTURE(others);
+        CHECK(bind_at(node.host, {{others, 80}}) == "bound");
+        CHECK(bind_at(node.host, {{others, 443}, SOCK_DGRAM}) == "bound");
+    }
 
     require_ok(gateway.pod.del());
     CHECK(bind_at(node.host, {{"0.0.0.0", 80}}) == "bound");

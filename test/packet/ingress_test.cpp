@@ -75,6 +75,26 @@ PACKET_CASE("node_ingress", "\"any\" is every address of the node, and no other"
     CHECK(programs.traffic(any, kind.protocol).connections == 2);
 }
 
+PACKET_CASE("node_ingress", "an address that is excluded isn't the node's, the longest prefix deciding", every_kind)
+{
+    Programs programs;
+    const TestPod pod(7, "10.0.0.7", "fd00::7");
+    const UniqueFd listener = pod.listen(kind);
+    programs.expose({kind.v6 ? "::" : "0.0.0.0", 80}, kind.protocol, {&pod});
+    programs.addresses.put(to_wire(*Prefix::parse(kind.v6 ? "2001:db8:1::/64" : "198.51.100.0/24")),
+                           abi::ADDRESS_CONFIGURED);
+    programs.addresses.put(to_wire(*Prefix::parse(kind.v6 ? "2001:db8:1::/80" : "198.51.100.0/28")),
+                           abi::ADDRESS_EXCLUDED);
+    programs.addresses.put(to_wire(*Prefix::parse(kind.v6 ? "2001:db8:1::3" : "198.51.100.3")), abi::ADDRESS_OF_NODE);
+    const Packet excluded = to(request(kind), {kind.v6 ? "2001:db8:1::2" : "198.51.100.2", 80});
+    check_untouched(programs.ingress(excluded), excluded);
+    const Packet own = to(request(kind), {kind.v6 ? "2001:db8:1::3" : "198.51.100.3", 80});
+    check_translated(programs.ingress(own), to(own, pod.at(kind)));
+    const Packet beside =
+        from(to(request(kind), {kind.v6 ? "2001:db8:1:0:1::" : "198.51.100.16", 80}), client_at(kind, 40001));
+    check_translated(programs.ingress(beside), to(beside, pod.at(kind)));
+}
+
 PACKET_CASE("node_ingress", "\"any\" of one family isn't that of the other", every_kind)
 {
     Programs programs;

@@ -95,6 +95,18 @@ TEST_CASE("special addresses are told apart from ordinary ones")
     CHECK(address(text).is_multicast() == multicast);
 }
 
+TEST_CASE("of loopback one address is localhost, and link-local ones are told apart")
+{
+    for (const char* const localhost : {"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+        CHECK(address(localhost).is_localhost());
+    for (const char* const other : {"127.0.0.53", "127.0.1.1", "127.1.0.1", "128.0.0.1", "::2", "0.0.0.1"})
+        CHECK_FALSE(address(other).is_localhost());
+    for (const char* const link_local : {"169.254.20.10", "169.254.0.0", "fe80::1", "febf:ffff::1"})
+        CHECK(address(link_local).is_link_local());
+    for (const char* const other : {"169.253.20.10", "169.255.0.1", "fec0::1", "fe00::1", "fd00::1", "192.0.2.1"})
+        CHECK_FALSE(address(other).is_link_local());
+}
+
 TEST_CASE("the anys of the two families differ")
 {
     CHECK(Address::any_v4() != Address::any_v6());

@@ -81,7 +81,9 @@ TEST_CASE("the status of a node, in a pipe", "[cli]")
         port("0.0.0.0", 80, {pod("apisix-2", "10.0.0.2", true, true), pod("apisix-1", "10.0.0.1", true, false)}),
         port("::", 80, {pod("apisix-2", "fd00::2", true, true), pod("apisix-1", "fd00::1", true, false)})};
     report.devices = {"eth0", "eth1"};
-    report.addresses = {*Prefix::parse("192.168.1.10"), *Prefix::parse("192.0.2.0/28")};
+    report.answered = {.own = {*Address::parse("192.168.1.10")},
+                       .configured = {*Prefix::parse("192.0.2.0/28")},
+                       .excluded = {*Prefix::parse("192.168.1.50")}};
     report.flows.established = 7;
     report.drops = {{"clash", 2}, {"rewrite_failed", 0}};
     report.node_ports[0].traffic.handovers = 3;
@@ -94,7 +96,7 @@ TEST_CASE("the status of a node, in a pipe", "[cli]")
           "    4\n"
           "\n"
           "devices    eth0, eth1\n"
-          "addresses  192.168.1.10, 192.0.2.0/28\n"
+          "addresses  192.0.2.0/28, 192.168.1.10; not 192.168.1.50\n"
           "flows      7 established, 0 new\n"
           "handovers  3\n"
           "held       none\n"

@@ -50,7 +50,7 @@ TEST_CASE("every key of the contract is read")
     const Config config = parse_config(with(R"(
         "capabilities": {"io.kubernetes.cri.pod-annotations": true},
         "gateways": {"namespaces": ["apisix", "kong"], "ports": [80, 443, "8000-8999", "53"]},
-        "addresses": ["192.168.1.100/32", "2001:db8::/64", "192.0.2.7"],
+        "addresses": ["192.168.1.100/32", "2001:db8::/64", "192.0.2.7", "!192.168.1.50", "!::/0"],
         "devices": ["eth0", "bond*"],
         "localAccess": false, "reservePorts": false, "fastPath": true,
         "flows": {"new": 1024, "established": 16777216},
@@ -62,6 +62,9 @@ TEST_CASE("every key of the contract is read")
     CHECK(config.addresses[0].to_string() == "192.168.1.100/32");
     CHECK(config.addresses[1].to_string() == "2001:db8::/64");
     CHECK(config.addresses[2].to_string() == "192.0.2.7/32");
+    REQUIRE(config.excluded_addresses.size() == 2);
+    CHECK(config.excluded_addresses[0].to_string() == "192.168.1.50/32");
+    CHECK(config.excluded_addresses[1].to_string() == "::/0");
     CHECK(config.devices == std::vector<std::string>{"eth0", "bond*"});
     CHECK_FALSE(config.local_access);
     CHECK_FALSE(config.reserve_ports);
@@ -188,6 +191,10 @@ TEST_CASE("wrong addresses, devices, switches and paths likewise")
                  Case{R"("addresses": ["::/0"])", "/addresses/0 is \"::/0\"", "unicast"},
                  Case{R"("addresses": ["127.0.0.1"])", "/addresses/0 is \"127.0.0.1\"", "unicast"},
                  Case{R"("addresses": ["ff02::1"])", "/addresses/0 is \"ff02::1\"", "unicast"},
+                 Case{R"("addresses": ["!192.0.2.1/24"])", "/addresses/0 is \"!192.0.2.1/24\"", "without host bits"},
+                 Case{R"("addresses": ["!127.0.0.1"])", "/addresses/0 is \"!127.0.0.1\"", "localAccess"},
+                 Case{R"("addresses": ["!"])", "/addresses/0 is \"!\"", "an address"},
+                 Case{R"("addresses": ["192.0.2.1", "!192.0.2.1"])", "/addresses/1 is \"!192.0.2.1\"", "once"},
                  Case{R"("devices": "eth0")", "/devices is \"eth0\"", "\"auto\" or a list"},
                  Case{R"("devices": [])", "/devices is a list", "at least one"},
                  Case{R"("devices": [""])", "/devices/0 is \"\"", "isn't empty"},

@@ -164,9 +164,6 @@ TEST_CASE("datapath and node", "[doctor]")
     facts.vanished = {"apisix/apisix-1"};
     CHECK(level("hooks") == "failure");
     CHECK(level("vanished") == "warning");
-    facts.unanswered = {*Address::parse("fe80::1")};
-    facts.stale = {*Prefix::parse("fe80::2")};
-    CHECK(level("addresses") == "ok");
     facts.stale = {*Prefix::parse("192.0.2.1")};
     CHECK(level("addresses") == "warning");
     facts.unanswered = {*Address::parse("192.0.2.2")};

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/policy.hpp"
 
+#include "sallyport/answered.hpp"
 #include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -12,14 +13,15 @@ using sallyport::test::require_refusal;
 
 namespace {
 
-const std::vector<Address> node_addresses = {*Address::parse("192.0.2.7"), *Address::parse("2001:db8::7")};
+const Answered answered = {.own = {*Address::parse("192.0.2.7"), *Address::parse("2001:db8::7")},
+                           .configured = {*Prefix::parse("198.51.100.0/24")},
+                           .excluded = {*Prefix::parse("198.51.100.66")}};
 
 Config config()
 {
     Config config;
     config.gateways.namespaces = {"kong", "apisix"};
     config.gateways.ports = {{80, 80}, {443, 443}, {8000, 8999}};
-    config.addresses = {*Prefix::parse("198.51.100.0/24")};
     return config;
 }
 
@@ -54,7 +56,7 @@ std::vector<std::string> texts(const std::vector<Exposure>& exposures)
 
 std::vector<std::string> desired_texts(const Wishes& wishes, const Attachment& attachment)
 {
-    return texts(desired(config(), wishes, attachment, node_addresses));
+    return texts(desired(config(), wishes, attachment, answered));
 }
 
 NodePort node_port(const char* address, std::uint16_t port = 80, Protocol protocol = Protocol::tcp)
@@ -99,21 +101,22 @@ TEST_CASE("a hostIP that isn't the node's is refused")
     {
         std::string item, reason;
     };
-    const auto [item, reason] =
-        GENERATE(Case{"192.0.2.8:80:9080", "hostIP 192.0.2.8 is neither an address of this node nor in \"addresses\""},
-                 Case{"[2001:db8::8]:80:9080", "hostIP 2001:db8::8 is neither"},
-                 Case{"198.51.101.1:80:9080", "neither"}, Case{"10.0.1.7:80:9080", "neither"},
-                 Case{"127.0.0.1:80:9080", "loopback address"}, Case{"[::1]:80:9080", "loopback address"},
-                 Case{"224.0.0.1:80:9080", "multicast address"}, Case{"[ff02::1]:80:9080", "multicast address"});
-    require_refusal([&, text = item] { desired(config(), exposing(text), pod(), node_addresses); },
-                    Code::bad_annotation, {"sallyport.dev/expose item \"" + item + "\"", reason, "write "});
+    const auto [item, reason] = GENERATE(
+        Case{"192.0.2.8:80:9080",
+             "hostIP 192.0.2.8 is neither an address of this node's outside devices nor in \"addresses\""},
+        Case{"[2001:db8::8]:80:9080", "hostIP 2001:db8::8 is neither"}, Case{"198.51.101.1:80:9080", "neither"},
+        Case{"198.51.100.66:80:9080", "excluded there"}, Case{"10.0.1.7:80:9080", "neither"},
+        Case{"127.0.0.1:80:9080", "loopback address"}, Case{"[::1]:80:9080", "loopback address"},
+        Case{"224.0.0.1:80:9080", "multicast address"}, Case{"[ff02::1]:80:9080", "multicast address"});
+    require_refusal([&, text = item] { desired(config(), exposing(text), pod(), answered); }, Code::bad_annotation,
+                    {"sallyport.dev/expose item \"" + item + "\"", reason, "write "});
 }
 
 TEST_CASE("a hostIP of a family that the pod lacks is refused")
 {
-    require_refusal([] { desired(config(), exposing("[::]:80:9080"), pod("10.0.1.7", ""), node_addresses); },
+    require_refusal([] { desired(config(), exposing("[::]:80:9080"), pod("10.0.1.7", ""), answered); },
                     Code::bad_annotation, {"\"[::]:80:9080\"", "the pod has no IPv6 address"});
-    require_refusal([] { desired(config(), exposing("192.0.2.7:80:9080"), pod("", "fd00::7"), node_addresses); },
+    require_refusal([] { desired(config(), exposing("192.0.2.7:80:9080"), pod("", "fd00::7"), answered); },
                     Code::bad_annotation, {"\"192.0.2.7:80:9080\"", "the pod has no IPv4 address"});
 }
 
@@ -122,25 +125,25 @@ TEST_CASE("nobody exposes anything unless gateways allow the namespace")
     Attachment other = pod();
     other.pod_namespace = "default";
     require_refusal(
-        [&] { desired(config(), exposing("80:9080"), other, node_addresses); }, Code::not_allowed,
+        [&] { desired(config(), exposing("80:9080"), other, answered); }, Code::not_allowed,
         {"namespace \"default\"", "gateways.namespaces", "allows \"kong\", \"apisix\"", "add the namespace there"});
-    require_refusal([&] { desired(Config{}, exposing("80:9080"), pod(), node_addresses); }, Code::not_allowed,
+    require_refusal([&] { desired(Config{}, exposing("80:9080"), pod(), answered); }, Code::not_allowed,
                     {"namespace \"kong\"", "allows none"});
 
     other.pod_namespace.clear();
-    require_refusal([&] { desired(config(), exposing("80:9080"), other, node_addresses); }, Code::not_allowed,
+    require_refusal([&] { desired(config(), exposing("80:9080"), other, answered); }, Code::not_allowed,
                     {"a pod without a namespace"});
     Config all = config();
     all.gateways.namespaces = {"*"};
-    CHECK(desired(all, exposing("80:9080"), other, node_addresses).size() == 2);
-    CHECK_NOTHROW(desired(Config{}, {}, other, node_addresses));
+    CHECK(desired(all, exposing("80:9080"), other, answered).size() == 2);
+    CHECK_NOTHROW(desired(Config{}, {}, other, answered));
 }
 
 TEST_CASE("gateways name the ports that may be taken, by every item")
 {
     CHECK(desired_texts(exposing("80:1,8000:2,8999:3"), pod("10.0.1.7", "")).size() == 3);
     const std::string item = GENERATE("81:9080", "7999:9080", "9000:9080", "22:22/udp");
-    require_refusal([&] { desired(config(), exposing("80:1," + item), pod(), node_addresses); }, Code::not_allowed,
+    require_refusal([&] { desired(config(), exposing("80:1," + item), pod(), answered); }, Code::not_allowed,
                     {"\"" + item + "\"", "node port " + item.substr(0, item.find(':')) + " isn't allowed",
                      "gateways.ports", "80, 443, 8000-8999"});
 }
@@ -149,9 +152,9 @@ TEST_CASE("what isn't allowed is said before what is wrong")
 {
     Attachment other = pod("10.0.1.7", "");
     other.pod_namespace = "default";
-    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), other, node_addresses); }, Code::not_allowed,
+    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), other, answered); }, Code::not_allowed,
                     {"namespace"});
-    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), pod(), node_addresses); }, Code::not_allowed,
+    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), pod(), answered); }, Code::not_allowed,
                     {"port 22"});
 }
 
@@ -160,9 +163,9 @@ TEST_CASE("port mappings are served whatever gateways say")
     Attachment other = pod();
     other.pod_namespace = "default";
     const Wishes wishes = parse_wishes({}, {mapping("", 22), mapping("192.0.2.7", 23, Protocol::udp)});
-    CHECK(texts(desired(Config{}, wishes, other, node_addresses)) == Texts{"0.0.0.0:22/tcp -> 10.0.1.7:9080/tcp",
-                                                                           "[::]:22/tcp -> [fd00::7]:9080/tcp",
-                                                                           "192.0.2.7:23/udp -> 10.0.1.7:9080/udp"});
+    CHECK(texts(desired(Config{}, wishes, other, answered)) == Texts{"0.0.0.0:22/tcp -> 10.0.1.7:9080/tcp",
+                                                                     "[::]:22/tcp -> [fd00::7]:9080/tcp",
+                                                                     "192.0.2.7:23/udp -> 10.0.1.7:9080/udp"});
 }
 
 TEST_CASE("a port mapping for a family that the pod lacks is passed over, as portmap does")
@@ -174,7 +177,7 @@ TEST_CASE("a port mapping for a family that the pod lacks is passed over, as por
 TEST_CASE("a port mapping's hostIP must be the node's; the error isn't an annotation's")
 {
     const char* const address = GENERATE("192.0.2.8", "127.0.0.53", "224.0.0.1");
-    require_refusal([&] { desired(config(), parse_wishes({}, {mapping(address, 80)}), pod(), node_addresses); },
+    require_refusal([&] { desired(config(), parse_wishes({}, {mapping(address, 80)}), pod(), answered); },
                     Code::invalid_network_config,
                     {"hostPort " + std::string(address) + ":80/tcp", "hostIP " + std::string(address)});
 }
@@ -187,7 +190,7 @@ TEST_CASE("a port mapping at 127.0.0.1 or ::1 is for the node itself, and takes 
                                                 "192.0.2.7:80/tcp -> 10.0.1.7:9080/tcp"});
     Config closed = config();
     closed.local_access = false;
-    require_refusal([&] { desired(closed, wishes, pod(), node_addresses); }, Code::invalid_network_config,
+    require_refusal([&] { desired(closed, wishes, pod(), answered); }, Code::invalid_network_config,
                     {"hostPort 127.0.0.1:80/tcp", "`localAccess`"});
 }
 
@@ -202,8 +205,7 @@ TEST_CASE("one pod can't have a node port twice")
         GENERATE(Case{"80:9080,192.0.2.7:80:9081", "\"192.0.2.7:80:9081\"", "\"80:9080\""},
                  Case{"[2001:db8::7]:80:9080,80:9081", "\"80:9081\"", "\"[2001:db8::7]:80:9080\""},
                  Case{"80:9080,0.0.0.0:80:9080", "\"0.0.0.0:80:9080\"", "\"80:9080\""});
-    require_refusal([&, text = value] { desired(config(), exposing(text), pod(), node_addresses); },
-                    Code::bad_annotation,
+    require_refusal([&, text = value] { desired(config(), exposing(text), pod(), answered); }, Code::bad_annotation,
                     {"item " + later + ": claims the node port", "beside sallyport.dev/expose item " + earlier});
     CHECK(desired_texts(exposing("192.0.2.7:80:1,198.51.100.1:80:2,[::]:80:3,80:4/udp"), pod()).size() == 5);
 }
@@ -212,11 +214,11 @@ TEST_CASE("an item and a port mapping can't have the same node port either")
 {
     Wishes wishes = exposing("80:9080");
     wishes.port_mappings = parse_wishes({}, {mapping("192.0.2.7", 80)}).port_mappings;
-    require_refusal([&] { desired(config(), wishes, pod(), node_addresses); }, Code::bad_annotation,
+    require_refusal([&] { desired(config(), wishes, pod(), answered); }, Code::bad_annotation,
                     {"sallyport.dev/expose item \"80:9080\"", "beside hostPort 192.0.2.7:80/tcp"});
-    require_refusal(
-        [] { desired(config(), parse_wishes({}, {mapping("", 80), mapping("", 80)}), pod(), node_addresses); },
-        Code::invalid_network_config, {"hostPort 80/tcp: claims the node port 0.0.0.0:80/tcp a second time"});
+    require_refusal([] { desired(config(), parse_wishes({}, {mapping("", 80), mapping("", 80)}), pod(), answered); },
+                    Code::invalid_network_config,
+                    {"hostPort 80/tcp: claims the node port 0.0.0.0:80/tcp a second time"});
 }
 
 TEST_CASE("a node port that another namespace holds is refused, naming the holder")
@@ -255,26 +257,29 @@ TEST_CASE("a host's listener is cut off where a client of it would reach the pod
     };
     const auto [exposed, listening, v6_only, cut_off] = GENERATE(
         Case{"0.0.0.0", "0.0.0.0", false, true}, Case{"0.0.0.0", "192.0.2.7", false, true},
-        Case{"0.0.0.0", "127.0.0.1", false, true}, Case{"192.0.2.7", "0.0.0.0", false, true},
-        Case{"192.0.2.7", "192.0.2.7", false, true}, Case{"192.0.2.7", "192.0.2.8", false, false},
-        Case{"192.0.2.7", "127.0.0.1", false, false}, Case{"0.0.0.0", "::", false, true},
-        Case{"192.0.2.7", "::", false, true}, Case{"0.0.0.0", "::", true, false}, Case{"192.0.2.7", "::", true, false},
-        Case{"::", "::", true, true}, Case{"2001:db8::7", "::", true, true}, Case{"::", "2001:db8::7", false, true},
-        Case{"::", "::1", false, true}, Case{"2001:db8::7", "2001:db8::8", false, false},
-        Case{"::", "0.0.0.0", false, false}, Case{"::", "192.0.2.7", false, false},
-        Case{"0.0.0.0", "2001:db8::7", false, false});
+        // At an address that isn't answered: systemd-resolved, nodelocaldns, another team's VIP.
+        Case{"0.0.0.0", "127.0.0.53", false, false}, Case{"0.0.0.0", "169.254.20.10", false, false},
+        Case{"0.0.0.0", "198.51.100.66", false, false}, Case{"0.0.0.0", "198.51.100.9", false, true},
+        Case{"::", "fd00:ec2::23", false, false}, Case{"0.0.0.0", "127.0.0.1", false, true},
+        Case{"192.0.2.7", "0.0.0.0", false, true}, Case{"192.0.2.7", "192.0.2.7", false, true},
+        Case{"192.0.2.7", "192.0.2.8", false, false}, Case{"192.0.2.7", "127.0.0.1", false, false},
+        Case{"0.0.0.0", "::", false, true}, Case{"192.0.2.7", "::", false, true}, Case{"0.0.0.0", "::", true, false},
+        Case{"192.0.2.7", "::", true, false}, Case{"::", "::", true, true}, Case{"2001:db8::7", "::", true, true},
+        Case{"::", "2001:db8::7", false, true}, Case{"::", "::1", false, true},
+        Case{"2001:db8::7", "2001:db8::8", false, false}, Case{"::", "0.0.0.0", false, false},
+        Case{"::", "192.0.2.7", false, false}, Case{"0.0.0.0", "2001:db8::7", false, false});
     INFO(exposed << " against " << listening << (v6_only ? " only" : ""));
     const std::vector<Exposure> wanted = {{node_port(exposed, 443), {}}, {node_port(exposed), {}}};
     std::vector<HostListener> listeners = {{*Address::parse(listening), HostPort{8080}, Protocol::tcp, v6_only, 1},
                                            {*Address::parse(listening), HostPort{80}, Protocol::tcp, v6_only, 2}};
-    CHECK(find_cut_off(wanted, listeners) == (cut_off ? &listeners.back() : nullptr));
+    CHECK(find_cut_off(wanted, listeners, answered) == (cut_off ? &listeners.back() : nullptr));
 
     listeners.back().port = HostPort{81};
-    CHECK_FALSE(find_cut_off(wanted, listeners));
+    CHECK_FALSE(find_cut_off(wanted, listeners, answered));
     listeners.back().port = HostPort{80};
     listeners.back().protocol = Protocol::udp;
-    CHECK_FALSE(find_cut_off(wanted, listeners));
-    CHECK_FALSE(find_cut_off({}, listeners));
+    CHECK_FALSE(find_cut_off(wanted, listeners, answered));
+    CHECK_FALSE(find_cut_off({}, listeners, answered));
 }
 
 TEST_CASE("a remap is served at the pod's own addresses, whatever gateways says")
@@ -287,7 +292,7 @@ TEST_CASE("a remap is served at the pod's own addresses, whatever gateways says"
                 "10.0.1.7:25/udp -> 10.0.1.7:2525/udp", "[fd00::7]:25/udp -> [fd00::7]:2525/udp"});
     CHECK(desired_texts(wishes, pod("", "fd00::7")).size() == 2);
 
-    const std::vector<Exposure> wanted = desired(config(), wishes, stranger, node_addresses);
+    const std::vector<Exposure> wanted = desired(config(), wishes, stranger, answered);
     CHECK_FALSE(any_at(Scope::node, wanted));
     for (const Exposure& exposure : wanted)
         CHECK(exposure.node_port.scope == Scope::pod);
@@ -296,7 +301,7 @@ TEST_CASE("a remap is served at the pod's own addresses, whatever gateways says"
 TEST_CASE("a pod may expose a port and remap it")
 {
     const Wishes wishes = parse_wishes({{"sallyport.dev/expose", "80:80"}, {"sallyport.dev/remap", "80:9080"}}, {});
-    const std::vector<Exposure> wanted = desired(config(), wishes, pod("10.0.1.7", ""), node_addresses);
+    const std::vector<Exposure> wanted = desired(config(), wishes, pod("10.0.1.7", ""), answered);
     CHECK(texts(wanted) == Texts{"0.0.0.0:80/tcp -> 10.0.1.7:80/tcp", "10.0.1.7:80/tcp -> 10.0.1.7:9080/tcp"});
     CHECK(any_at(Scope::node, wanted));
 }
@@ -304,10 +309,10 @@ TEST_CASE("a pod may expose a port and remap it")
 TEST_CASE("a remap takes nothing from other pods or from the host")
 {
     const std::vector<Exposure> wanted =
-        desired(config(), parse_wishes({{"sallyport.dev/remap", "80:9080"}}, {}), pod(), node_addresses);
+        desired(config(), parse_wishes({{"sallyport.dev/remap", "80:9080"}}, {}), pod(), answered);
     const std::vector<HostListener> listeners = {{Address::any_v6(), HostPort{80}, Protocol::tcp, false, 1},
                                                  {*Address::parse("10.0.1.7"), HostPort{80}, Protocol::tcp, false, 2}};
-    CHECK_FALSE(find_cut_off(wanted, listeners));
+    CHECK_FALSE(find_cut_off(wanted, listeners, answered));
     const AttachmentId other{"c2", "eth0"};
     CHECK_NOTHROW(refuse_other_namespaces(wanted, pod(),
                                           {{node_port("0.0.0.0"), other, "apisix", "apisix/pod"},

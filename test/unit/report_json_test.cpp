@@ -20,7 +20,8 @@ TEST_CASE("a report's JSON is the same on one line and on many")
     report.node_ports = {port, port};
     report.remaps = {{port.node_port, port.pods.front(), {}}, {port.node_port, port.pods.front(), {}}};
     report.devices = {"eth0"};
-    report.addresses = {*Prefix::parse("192.0.2.0/24")};
+    report.answered = {
+        .own = {}, .configured = {*Prefix::parse("192.0.2.0/24")}, .excluded = {*Prefix::parse("192.0.2.9")}};
     report.flows.established = 3;
     report.drops = {{"clash", 1}};
     const std::string line = to_json(report, false);
@@ -28,6 +29,8 @@ TEST_CASE("a report's JSON is the same on one line and on many")
     CHECK(Json::parse(line) == Json::parse(to_json(report, true)));
     CHECK(Json::parse(line).at("nodePorts").size() == 2);
     CHECK(Json::parse(line).at("drops").at("clash") == 1);
+    CHECK(Json::parse(line).at("addresses") == Json{"192.0.2.0/24"});
+    CHECK(Json::parse(line).at("excludedAddresses") == Json{"192.0.2.9/32"});
 }
 
 TEST_CASE("where there is nothing yet, every reason for a drop counts 0", "[report]")

@@ -27,6 +27,7 @@ struct Device
 {
     int ifindex = 0;
     std::string name;
+    std::string kind;  ///< of a virtual one, as `ip -d link show` has it: "veth", "dummy"; of hardware empty
     bool loopback = false;
     LinkHeader link_header = LinkHeader::ethernet;
     std::uint32_t mtu = 0;  ///< bytes from the IP header on
@@ -38,20 +39,35 @@ struct Device
     bool on_link = false;  ///< has a global address with a prefix: it stands in a network (a /32 or /128 is none)
 };
 
+/// An address that a device of the node has.
+struct LocalAddress
+{
+    Address address;
+    int ifindex = 0;
+    bool global = false;     ///< its scope, to the kernel
+    bool on_link = false;    ///< global, with a prefix: it stands in a network (a /32 or /128 is in none)
+    bool permanent = false;  ///< given by hand or a program, for good; not by DHCP or a router for some time
+};
+
+/// What a default route of the main table names as the address to speak from, and a device that it leaves by.
+struct DefaultSource
+{
+    Address address;
+    int ifindex = 0;
+};
+
 /// What the node has on the network now.
 struct NodeNetwork
 {
-    std::vector<Device> devices;     ///< by ascending ifindex
-    std::vector<Address> addresses;  ///< of all devices, each once, loopback addresses left out, fe80:: ones not
+    std::vector<Device> devices;          ///< by ascending ifindex
+    std::vector<LocalAddress> addresses;  ///< of all devices, in the kernel's order
+    std::vector<DefaultSource> default_sources;
 };
 
 NodeNetwork read_node_network();
 
 /// The device of that name; of its place in the network (the last two members) nothing is said.
 Device read_device(const std::string& name);
-
-/// Its addresses alone, which costs a fraction of it on a node of many pods.
-std::vector<Address> read_node_addresses();
 
 /// Its addresses of global scope, in the kernel's order; none where there is no such device.
 std::vector<Address> read_addresses_of(const std::string& device);

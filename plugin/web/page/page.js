@@ -355,11 +355,10 @@ function showEvents(events) {
   (element, event) => text(element.children[2], eventText(event)));
 }
 
-function ownAddresses(prefixes) {
-  const linkLocal = prefixes.filter((prefix) => /^fe[89ab]/.test(prefix));
-  const others = prefixes.filter((prefix) => !linkLocal.includes(prefix)).map((prefix) => prefix.replace(/\/(32|128)$/, ""));
-  if (linkLocal.length > 0) others.push(count(linkLocal.length, "link-local one", "link-local ones"));
-  return listing(others) || "no address";
+function answeredText(status) {
+  const texts = (prefixes) => listing(prefixes.map((prefix) => prefix.replace(/\/(32|128)$/, "")));
+  const excluded = status.excludedAddresses;
+  return (texts(status.addresses) || "no address") + (excluded.length > 0 ? `; not ${texts(excluded)}` : "");
 }
 
 function showNode(status) {
@@ -367,7 +366,7 @@ function showNode(status) {
   const dropped = sum(drops, ([, packets]) => packets);
   const facts = [
     ["Devices", listing(status.devices) || "none", false],
-    ["Answers on", ownAddresses(status.addresses), false],
+    ["Answers on", answeredText(status), false],
     ["Dropped", dropped === 0 ? "no packet" : drops.filter(([, packets]) => packets > 0)
       .map(([reason, packets]) => `${count(packets, "packet", "packets")}: ${reason.replaceAll("_", " ")}`).join(", "), dropped > 0],
     ["Refused", status.agent.conflicts === 0 ? "no pod" : `${count(status.agent.conflicts, "pod", "pods")}, as the port was taken`, false],
