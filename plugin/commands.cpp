@@ -21,6 +21,7 @@
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/os/process.hpp"
+#include "sallyport/pod_names.hpp"
 #include "sallyport/policy.hpp"
 #include "sallyport/refusals.hpp"
 
@@ -116,6 +117,21 @@ void refuse_host_processes(std::vector<Exposure> wanted, const std::vector<Expos
         wanted = mapped;
     }
     refuse_cut_off(wanted, listeners, answered);
+}
+
+/// What Cilium serves for others would be theirs no more: our programs are asked first.
+void refuse_served_by_cilium(const std::vector<Exposure>& wanted, const Config& config, const Answered& answered,
+                             const Attachment& pod, const Bindings& bindings)
+{
+    const auto concerned = [&](const NodePort& at) {
+        return std::ranges::any_of(
+            wanted, [&](const Exposure& exposure) { return is_taken_over({.at = at}, exposure.node_port, answered); });
+    };
+    const auto frontends = frontends_of_cilium(config.paths.bpffs, concerned);
+    if (frontends.empty())
+        return;
+    PodNames names(bindings);
+    refuse_takeover(wanted, frontends, answered, pod, [&](const Address& address) { return names.of(address); });
 }
 
 /// What of it a container tool publishes; nothing in Kubernetes, where the kubelet holds no port of a pod's.
@@ -222,8 +238,10 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
         return std::nullopt;
     try {
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
-        if (at_node && config.reserve_ports)
+        if (at_node && config.reserve_ports) {
             refuse_host_processes(wanted, published_by_tool(config, wishes, pod, node, caller), node.answered);
+            refuse_served_by_cilium(wanted, config, node.answered, pod, datapath.bindings());
+        }
         if (const auto shortfall = follow_node(datapath, config, node, at_node))
             log_warning(*shortfall);
         datapath.forget_unbound_pod_hooks();  // of pods that vanished, and of an ADD that was killed

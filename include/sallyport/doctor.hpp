@@ -7,6 +7,7 @@
 
 #include "sallyport/answered.hpp"
 #include "sallyport/config.hpp"
+#include "sallyport/frontend.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/packet_filter.hpp"
 #include "sallyport/report.hpp"
@@ -142,7 +143,7 @@ struct NetworkFacts
     std::vector<std::string> xdp;            ///< "eth0 (cil_xdp_entry)"
     std::vector<HeldAddress> addresses;      ///< without loopback and link-local ones
     Answered answered;                       ///< as the configuration has it
-    std::vector<NodePort> cilium_frontends;  ///< where Cilium answers for services
+    std::vector<Frontend> cilium_frontends;  ///< what Cilium serves
     bool cilium = false;
 };
 

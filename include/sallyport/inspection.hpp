@@ -7,10 +7,12 @@
 
 #include "sallyport/config.hpp"
 #include "sallyport/exposure.hpp"
+#include "sallyport/frontend.hpp"
 #include "sallyport/os/netlink.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,9 +29,10 @@ std::vector<AttachmentId> bound_attachments(const Paths& paths);
 /// Throws Error(node_lacks) where that is another one than ours: what is in them would be misread.
 void require_own_abi(const Paths& paths);
 
-/// Where Cilium's services are answered, by its own tables below `bpffs`; none where Cilium isn't there. The address
-/// may be its family's "any".
-std::vector<NodePort> frontends_of_cilium(const std::filesystem::path& bpffs);
+/// What Cilium serves, by its own tables below `bpffs`, as far as `wanted` says yes to where; each on its own for TCP
+/// and UDP. None where Cilium isn't there, or has tables that we don't know.
+std::vector<Frontend> frontends_of_cilium(const std::filesystem::path& bpffs,
+                                          const std::function<bool(const NodePort&)>& wanted);
 
 /// Those of the devices at which the node's program of ours runs, of any build, wherever its state is pinned.
 std::vector<std::string> devices_that_run_ours(const std::vector<Device>& devices);

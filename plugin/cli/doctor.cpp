@@ -40,7 +40,7 @@ constexpr const char* doctor_sections =
               every outside device, on which addresses node ports are answered,
               pods that vanished
   node ports  who listens; ports in Kubernetes' NodePort range, and above;
-              services of Cilium with the same frontend; ICMPv6 under policy;
+              what Cilium serves at the same place; ICMPv6 under policy;
               packets held and dropped
 
   Not seen from here: Cilium's host firewall.

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/inspection.hpp"
 
-#include "bpf_table.hpp"
 #include "state_dir.hpp"
 #include "tc_filter.hpp"
 #include "tcx.hpp"
@@ -13,60 +12,13 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <netinet/in.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <set>
 
 namespace sallyport {
-
-namespace {
-
-/// The key of cilium_lb4_services_v2 and cilium_lb6_services_v2, the same since Cilium 1.8: all in network byte order.
-template <std::size_t address_size>
-struct CiliumService
-{
-    std::array<std::uint8_t, address_size> address;
-    abi::be16 port;
-    std::uint16_t slot;  ///< 0: the service itself; else one of its backends
-    std::uint8_t protocol;
-    std::uint8_t scope;
-    std::uint8_t padding[2];
-};
-static_assert(sizeof(CiliumService<4>) == 12 && sizeof(CiliumService<16>) == 24);
-
-template <std::size_t address_size>
-NodePort frontend_of(const CiliumService<address_size>& key, Protocol protocol)
-{
-    Address::Bytes bytes = Address::any_v4().bytes();
-    std::copy(key.address.begin(), key.address.end(), bytes.end() - address_size);
-    return {Address(bytes), HostPort{ntohs(key.port)}, protocol, Scope::node};
-}
-
-template <std::size_t address_size>
-void read_frontends(const std::filesystem::path& pin, std::set<NodePort>& frontends)
-{
-    using Key = CiliumService<address_size>;
-    const UniqueFd table = open_pinned(pin);
-    bpf_map_info info{};
-    __u32 size = sizeof info;
-    if (!table || bpf_map_get_info_by_fd(table.get(), &info, &size) != 0 || info.key_size != sizeof(Key))
-        return;  // no Cilium, or one whose tables we don't know
-    Key key{};
-    for (const Key* previous = nullptr; bpf_map_get_next_key(table.get(), previous, &key) == 0; previous = &key) {
-        if (key.slot != 0 || key.port == 0)
-            continue;
-        for (const Protocol protocol : {Protocol::tcp, Protocol::udp})
-            if (key.protocol == 0 || key.protocol == static_cast<std::uint8_t>(protocol))
-                frontends.insert(frontend_of(key, protocol));
-    }
-}
-
-}  // namespace
 
 std::optional<std::uint32_t> pinned_abi(const Paths& paths)
 {
@@ -109,15 +61,6 @@ void require_own_abi(const Paths& paths)
                                           "; use the sallyport that made them (its `version` names its ABI) until "
                                           "the node's gateway pods are drained, or give up theirs by `sallyport "
                                           "uninstall`");
-}
-
-std::vector<NodePort> frontends_of_cilium(const std::filesystem::path& bpffs)
-{
-    const std::filesystem::path tables = bpffs / "tc" / "globals";
-    std::set<NodePort> frontends;
-    read_frontends<4>(tables / "cilium_lb4_services_v2", frontends);
-    read_frontends<16>(tables / "cilium_lb6_services_v2", frontends);
-    return {frontends.begin(), frontends.end()};
 }
 
 std::vector<std::string> devices_that_run_ours(const std::vector<Device>& devices)

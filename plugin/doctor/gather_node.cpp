@@ -143,7 +143,7 @@ NetworkFacts gather_network(const Config& config, const Surroundings& node, cons
             const std::string program = bpf_program_name(*device.xdp_program);
             network.xdp.push_back(device.name + (program.empty() ? "" : " (" + program + ")"));
         }
-    network.cilium_frontends = frontends_of_cilium(config.paths.bpffs);
+    network.cilium_frontends = frontends_of_cilium(config.paths.bpffs, [](const NodePort&) { return true; });
     const auto& types = chain.active ? chain.active->types : std::vector<std::string>{};
     network.cilium = std::find(types.begin(), types.end(), "cilium-cni") != types.end() ||
                      !guarded_by_cilium(network.devices).empty();

@@ -37,12 +37,6 @@ std::vector<std::string> ports_where(const NodeReport& report, const std::functi
     return names;
 }
 
-bool is_answered_by(const std::vector<NodePort>& frontends, const NodePort& node_port)
-{
-    return std::any_of(frontends.begin(), frontends.end(),
-                       [&](const NodePort& frontend) { return overlap(frontend, node_port); });
-}
-
 bool has_v6(const NodePortReport& port)
 {
     return std::any_of(port.pods.begin(), port.pods.end(),
@@ -115,6 +109,37 @@ std::vector<std::string> reasons_of_silence(const NodeReport& report)
             for (const PodReport& pod : port.pods)
                 reasons.insert(full_name(pod) + " (" + describe(pod.candidate, report.sample.at) + ")");
     return {reasons.begin(), reasons.end()};
+}
+
+/// What Cilium serves at the places of node ports.
+void check_cilium(const NodeReport& report, const NetworkFacts& network, Findings& findings)
+{
+    std::vector<std::string> ports;
+    std::set<std::string> whole_addresses;
+    for (const Frontend& frontend : network.cilium_frontends) {
+        const auto taken_over = [&](const NodePortReport& port) {
+            return is_taken_over(frontend, port.node_port, report.answered);
+        };
+        if (std::ranges::none_of(report.node_ports, taken_over))
+            continue;
+        if (number(frontend.at.port) == 0)
+            whole_addresses.insert(frontend.at.address.to_string());
+        else
+            ports.push_back(frontend.at.to_string() + " (" + std::string(name(frontend.kind)) + ")");
+    }
+    const bool xdp = std::ranges::any_of(
+        network.xdp, [](const std::string& each) { return each.find("cil_") != std::string::npos; });
+    const std::string who_wins = xdp ? ": from outside Cilium wins, by its XDP program, and from the node sallyport"
+                                     : ": on this node sallyport wins, silently";
+    if (!ports.empty())
+        findings.warning("cilium-service", "Cilium serves " + joined(ports) + ", where a node port is" + who_wins,
+                         "give the Service or hostPort another port, or the gateway: `cilium-dbg service list` shows "
+                         "whose it is");
+    if (!whole_addresses.empty())
+        findings.warning("cilium-address",
+                         joined({whole_addresses.begin(), whole_addresses.end()}) +
+                             " is a load balancer's address in Cilium, all ports of it" + who_wins,
+                         "let one of them have it: take the address away by a `!` in `addresses`, or from the Service");
 }
 
 void check_listeners(const NodeReport& report, Findings& findings)
@@ -220,13 +245,7 @@ std::vector<Finding> check_ports(const NodeReport& report, const NetworkFacts& n
     Findings findings("node ports");
     check_listeners(report, findings);
     check_numbers(report, network, findings);
-    const auto shared = ports_where(
-        report, [&](const NodePortReport& port) { return is_answered_by(network.cilium_frontends, port.node_port); });
-    if (!shared.empty())
-        findings.warning("cilium-service",
-                         "a Cilium service has the same frontend as node port " + joined(shared) +
-                             ": on this node sallyport wins, silently",
-                         "give the Service another port, or the gateway: `cilium-dbg service list` shows it");
+    check_cilium(report, network, findings);
     if (network.cilium && !ports_where(report, has_v6).empty())
         findings.note("icmpv6", "gateways have IPv6: under an ingress policy, Cilium drops ICMPv6 PacketTooBig",
                       "where clients are behind a smaller MTU, allow ICMPv6 type 2 in the gateways' "

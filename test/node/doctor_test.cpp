@@ -3,6 +3,7 @@
 //
 // `sallyport doctor` on a healthy node, and on nodes with one thing wrong each: is it found, and is there advice?
 #include "support/chain.hpp"
+#include "support/cilium_services.hpp"
 #include "support/node.hpp"
 #include "support/quiet_device.hpp"
 #include "support/require_ok.hpp"
@@ -211,10 +212,21 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
     }
     SECTION("a service of Cilium")
     {
-        const CiliumServices services(node.bpffs(), {192, 168, 100, 1}, 80);
         const Gateway gateway(node, "80:9080, 443:9080");
-        CHECK(node.finds("cilium-service", "warning", "80/tcp", "service list"));
+        // The API server's ClusterIP is on every cluster, and nobody's but Cilium's.
+        const CiliumServices services(
+            node.bpffs(), {{.frontend = {"10.96.0.1", 443}, .backends = {{node_v4, 6443}}},
+                           {.frontend = {node_v4, 80}, .flags = cilium_host_port, .backends = {{"10.1.9.9", 8080}}}});
+        CHECK(node.finds("cilium-service", "warning", node_v4 + ":80/tcp (a hostPort)", "service list"));
         CHECK(node.finding("cilium-service", "warning").at("what").get<std::string>().find("443") == std::string::npos);
+    }
+    SECTION("a whole address of Cilium's")
+    {
+        node.plugin["addresses"] = {"192.0.2.0/28"};
+        node.write_list({{{"type", "ptp"}}, node.plugin});
+        const Gateway gateway(node);
+        const CiliumServices services(node.bpffs(), {{.frontend = {"192.0.2.9", 0}, .flags = cilium_load_balancer}});
+        CHECK(node.finds("cilium-address", "warning", "192.0.2.9 is a load balancer's address", "`!`"));
     }
     SECTION("addresses of a proxy's device")
     {

@@ -4,12 +4,10 @@
 
 #include "sallyport/abi.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -99,36 +97,6 @@ XdpProgram::~XdpProgram()
 int XdpProgram::attach(int program) const
 {
     return netns_.run([&] { return bpf_xdp_attach(ifindex_, program, XDP_FLAGS_SKB_MODE, nullptr); });
-}
-
-CiliumServices::CiliumServices(const std::filesystem::path& bpffs, const std::array<std::uint8_t, 4>& address,
-                               std::uint16_t port)
-    : pin_(bpffs / "tc/globals/cilium_lb4_services_v2")
-{
-    struct
-    {
-        std::array<std::uint8_t, 4> address;
-        std::uint16_t port;
-        std::uint16_t slot;
-        std::uint8_t protocol;
-        std::uint8_t scope;
-        std::uint8_t padding[2];
-    } key{address, htons(port), 0, IPPROTO_TCP, 0, {}};
-    static_assert(sizeof key == 12);
-    const std::uint8_t value[12] = {};
-    const UniqueFd table(bpf_map_create(BPF_MAP_TYPE_HASH, "cilium_lb4_serv", sizeof key, sizeof value, 16, nullptr));
-    require(table && bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0, "write Cilium's services");
-    key.port = htons(443);
-    key.slot = htons(1);
-    require(bpf_map_update_elem(table.get(), &key, value, BPF_ANY) == 0, "write Cilium's services");
-    std::filesystem::create_directories(pin_.parent_path());
-    require(bpf_obj_pin(table.get(), pin_.c_str()) == 0, "pin Cilium's services");
-}
-
-CiliumServices::~CiliumServices()
-{
-    std::error_code ignored;
-    std::filesystem::remove(pin_, ignored);
 }
 
 }  // namespace sallyport::test

@@ -7,7 +7,6 @@
 #include "sallyport/os/unique_fd.hpp"
 #include "support/netns.hpp"
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -38,20 +37,6 @@ private:
     const Namespace& netns_;
     int ifindex_;
     UniqueFd program_;
-};
-
-/// Cilium's table of IPv4 services, pinned where Cilium pins it, until this object is gone: one TCP service, and a
-/// backend's slot of another one at port 443, which is no frontend.
-class CiliumServices
-{
-public:
-    CiliumServices(const std::filesystem::path& bpffs, const std::array<std::uint8_t, 4>& address, std::uint16_t port);
-    CiliumServices(const CiliumServices&) = delete;
-    CiliumServices& operator=(const CiliumServices&) = delete;
-    ~CiliumServices();
-
-private:
-    std::filesystem::path pin_;
 };
 
 }  // namespace sallyport::test

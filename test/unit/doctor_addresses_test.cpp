@@ -1,7 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the doctor makes of the node's addresses.
+// What the doctor makes of the node's addresses, and of what Cilium serves on them.
 #include "sallyport/doctor.hpp"
 #include "support/findings.hpp"
 
@@ -127,4 +127,28 @@ TEST_CASE("a node port whose hostIP isn't answered any more", "[doctor]")
         facts.report = report_of(address, 80);
         CHECK(level_of(check_datapath(facts), "host-ip") == expected);
     }
+}
+
+TEST_CASE("only what Cilium serves on an answered address is warned about", "[doctor]")
+{
+    NetworkFacts network;
+    network.cilium = true;
+    const auto serves = [&](const char* address, std::uint16_t port, Frontend::Kind kind) {
+        network.cilium_frontends = {{.at = {*Address::parse(address), HostPort{port}, Protocol::tcp}, .kind = kind}};
+        return check_ports(report_of("0.0.0.0", 443), network);
+    };
+    CHECK(level_of(serves("10.96.0.1", 443, Frontend::Kind::service), "cilium-service") == "-");
+    CHECK(level_of(serves("198.51.100.16", 443, Frontend::Kind::load_balancer), "cilium-service") == "-");
+    CHECK(level_of(serves("192.0.2.7", 80, Frontend::Kind::host_port), "cilium-service") == "-");
+    CHECK(level_of(serves("192.0.2.7", 443, Frontend::Kind::host_port), "cilium-service") == "warning");
+    CHECK(what_of(serves("192.0.2.7", 443, Frontend::Kind::host_port), "cilium-service")
+              .find("192.0.2.7:443/tcp (a hostPort), where a node port is: on this node sallyport wins") !=
+          std::string::npos);
+    CHECK(level_of(serves("0.0.0.0", 443, Frontend::Kind::node_port), "cilium-service") == "warning");
+    CHECK(level_of(serves("198.51.100.3", 0, Frontend::Kind::load_balancer), "cilium-service") == "-");
+    CHECK(level_of(serves("198.51.100.3", 0, Frontend::Kind::load_balancer), "cilium-address") == "warning");
+    CHECK(level_of(serves("198.51.100.16", 0, Frontend::Kind::load_balancer), "cilium-address") == "-");
+    network.xdp = {"eth0 (cil_xdp_entry)"};
+    CHECK(what_of(serves("192.0.2.7", 443, Frontend::Kind::host_port), "cilium-service")
+              .find("from outside Cilium wins") != std::string::npos);
 }

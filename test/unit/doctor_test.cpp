@@ -187,15 +187,6 @@ TEST_CASE("the traps of node ports", "[doctor]")
     CHECK(level("icmpv6", {port(80, true, "::")}, with_cilium()) == "note");
     CHECK(level("icmpv6", {port(80, true, "::")}, {}) == "-");
 
-    NetworkFacts network = with_cilium();
-    network.cilium_frontends = {port(80, true, "192.168.1.10").node_port, port(443, true, "::").node_port};
-    CHECK(level("cilium-service", {port(80)}, network) == "warning");
-    CHECK(level("cilium-service", {port(443)}, network) == "-");  // the other family
-    CHECK(level("cilium-service", {port(80, true, "192.168.1.11")}, network) == "-");
-    NodePortReport udp = port(80);
-    udp.node_port.protocol = Protocol::udp;
-    CHECK(level("cilium-service", {udp}, network) == "-");
-
     NodePortReport waiting = port(80);
     waiting.pods.clear();
     waiting.waits_for = 5s;
