@@ -7,6 +7,7 @@
  * Attached to the children of the cgroup root. IPv4 on an IPv6 socket comes as v4-mapped through the hooks that end
  * in 6.
  */
+#include "home.h"
 #include "socket.h"
 #include "v6only.h"
 
@@ -54,7 +55,8 @@ static __always_inline bool connect_to(struct bpf_sock_addr *ctx, bool v6_hook, 
 
 	if (!uses)
 		return false;
-	if (!is_node_port_use(uses, &to->address) || !choose(ctx, v6_hook, to, &given)) {
+	if (!is_node_port_use(uses, &to->address) || is_at_home(ctx, v6_hook, &to->address) ||
+	    !choose(ctx, v6_hook, to, &given)) {
 		forget_peer(ctx, to); /* it goes there directly now */
 		return false;
 	}
@@ -87,7 +89,7 @@ static __always_inline bool send_to(struct bpf_sock_addr *ctx, bool v6_hook, str
 
 	if (!uses || (!v6_hook && goes_to_peer(ctx, to)))
 		return false;
-	if (!is_node_port_use(uses, &to->address)) {
+	if (!is_node_port_use(uses, &to->address) || is_served_at_home(ctx, to)) {
 		forget_peer(ctx, to);
 		return false;
 	}
