@@ -35,7 +35,9 @@ Pod::Pod(Node& node, PodSpec spec)
 {
     if (!spec_.expose.empty())
         spec_.annotations["sallyport.dev/expose"] = spec_.expose;
-    if (!spec_.annotations.empty() && !spec_.settles_by_default)
+    const bool wishes = std::ranges::any_of(
+        spec_.annotations, [](const auto& annotation) { return annotation.first.starts_with("sallyport.dev/"); });
+    if (wishes && !spec_.settles_by_default)
         spec_.annotations.try_emplace("sallyport.dev/settle", "0s");
     if (spec_.primary == Primary::stand_in)
         wire();
