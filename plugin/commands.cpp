@@ -7,6 +7,7 @@
 #include "sallyport/attachment.hpp"
 #include "sallyport/bindings.hpp"
 #include "sallyport/cni/plain_pod.hpp"
+#include "sallyport/cni/valid_attachments.hpp"
 #include "sallyport/conflicts.hpp"
 #include "sallyport/datapath.hpp"
 #include "sallyport/devices.hpp"

@@ -222,7 +222,6 @@ struct address_prefix {
 	__u8 bytes[16];
 };
 SALLYPORT_ASSERT(sizeof(struct address_prefix) == 20);
-
 enum address_origin {
 	ADDRESS_OF_NODE = 1,    /* a device has it */
 	ADDRESS_CONFIGURED = 2, /* `addresses` names it */

@@ -129,8 +129,4 @@ struct TolerantConfig : BaseConfig
 /// For DEL, GC and CHECK, by which a runtime ends what ADD began: whatever became of the configuration meanwhile.
 TolerantConfig parse_base_config(std::string_view text);
 
-/// GC's `cni.dev/valid-attachments` (libcni's older spelling `cni.dev/attachments` counts too).
-/// Throws Error(invalid_network_config) where it is missing: to treat that as "none" would remove every pod.
-std::vector<AttachmentId> parse_valid_attachments(std::string_view text);
-
 }  // namespace sallyport

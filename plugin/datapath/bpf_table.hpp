@@ -122,6 +122,15 @@ private:
     std::string name_;
 };
 
+/// How many values an entry of a per-CPU table has. Throws Error(node_lacks).
+inline std::size_t possible_cpus()
+{
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0)
+        throw Error(Code::node_lacks, "read /sys/devices/system/cpu/possible: " + errno_text(-cpus));
+    return static_cast<std::size_t>(cpus);
+}
+
 /// One value for each possible CPU. Writing takes any number of values and fills up with zeros.
 template <typename Key, typename Value>
 class PerCpuBpfTable final : public Table<Key, std::vector<Value>>

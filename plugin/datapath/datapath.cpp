@@ -27,14 +27,6 @@ namespace sallyport {
 
 namespace {
 
-std::size_t possible_cpus()
-{
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus < 0)
-        throw Error(Code::node_lacks, "read /sys/devices/system/cpu/possible: " + errno_text(-cpus));
-    return static_cast<std::size_t>(cpus);
-}
-
 Address address_of(const abi::address_prefix& prefix)
 {
     Address::Bytes bytes{};

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/config.hpp"
 
+#include "sallyport/cni/valid_attachments.hpp"
 #include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
