@@ -8,6 +8,7 @@
 #include "sallyport/table.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include <algorithm>
 #include <array>
