@@ -4,7 +4,7 @@
 // What GC shall keep.
 #pragma once
 
-#include "sallyport/exposure.hpp"
+#include "sallyport/config.hpp"
 
 #include <string_view>
 #include <vector>
