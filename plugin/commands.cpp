@@ -228,7 +228,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
         require_any(node.outside, config.devices);
     const Netns netns = open_netns(pod.netns);
     const auto uplink = at_node ? find_uplink(config, pod, netns, node) : std::nullopt;
-    const int host_device = find_host_device(pod, netns, node.network);
+    const int host_device = uplink ? uplink->ifindex : find_host_device(pod, netns, node.network);
 
     const FileLock lock =
         FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
