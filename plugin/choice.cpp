@@ -148,7 +148,7 @@ std::string describe(const Candidate& candidate, Instant now)
     const Seen& seen = candidate.seen;
     if (is_ending(candidate))
         return "ending" + since_text(*candidate.word, now);
-    const std::string socket = seen.listening_since ? "listens" : "no socket seen";
+    std::string socket = seen.listening_since ? "listens" : "no socket seen";
     if (seen.silent_since)
         return socket + ", left the last connections unanswered for " + seconds_since(*seen.silent_since, now);
     if (!seen.listening_since && !seen.answering_since && !seen.answered_at)
