@@ -7,17 +7,14 @@
 
 #include "sallyport/error.hpp"
 #include "sallyport/kubernetes.hpp"
-#include "sallyport/os/signals_blocked.hpp"
+#include "sallyport/os/worker.hpp"
 
-#include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace sallyport {
@@ -34,6 +31,8 @@ constexpr auto for_a_list = 60s;
 /// For a watch to begin, and how much longer than agreed it may last.
 constexpr auto for_a_watch = 30s;
 
+constexpr const char* waits_with = "what the Kubernetes client waits with";
+
 }  // namespace
 
 class KubernetesWatch::Thread
@@ -43,23 +42,13 @@ public:
         : cluster_(cluster),
           // The same node always waits alike; two nodes don't.
           follower_(cluster.node, static_cast<std::uint32_t>(std::hash<std::string>()(cluster.node))),
-          stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-          news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+          news_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+          worker_(waits_with)
     {
-        if (!stop_ || !news_)
-            throw Error(Code::node_lacks, "make what the Kubernetes client waits with (eventfd): " + errno_text(errno));
-        const SignalsBlocked inherited;
-        thread_ = std::thread([this] { run(); });
+        if (!news_)
+            throw Error(Code::node_lacks, std::string("make ") + waits_with + " (eventfd): " + errno_text(errno));
+        worker_.start("kubernetes", [this] { run(); });
     }
-
-    ~Thread()
-    {
-        eventfd_write(stop_.get(), 1);
-        thread_.join();
-    }
-
-    Thread(const Thread&) = delete;
-    Thread& operator=(const Thread&) = delete;
 
     int fd() const { return news_.get(); }
 
@@ -74,8 +63,7 @@ public:
 private:
     void run()
     {
-        pthread_setname_np(pthread_self(), "kubernetes");
-        while (!told_to_stop(0ms)) {
+        while (!worker_.told_to_stop()) {
             const Follower::Step step = follower_.next(now());
             try {
                 std::visit([this](const auto& what) { take_step(what); }, step);
@@ -88,20 +76,15 @@ private:
 
     static Instant now() { return std::chrono::steady_clock::now(); }
 
-    bool told_to_stop(std::chrono::milliseconds wait) const
-    {
-        pollfd event{stop_.get(), POLLIN, 0};
-        return ::poll(&event, 1, static_cast<int>(wait.count())) > 0;
-    }
-
     void take_step(const Follower::Wait& wait) const
     {
-        told_to_stop(std::clamp(std::chrono::ceil<std::chrono::milliseconds>(wait.until - now()), 0ms, 60'000ms));
+        worker_.told_to_stop(
+            std::clamp(std::chrono::ceil<std::chrono::milliseconds>(wait.until - now()), 0ms, 60'000ms));
     }
 
     void take_step(const Follower::List& list)
     {
-        Exchange answer(cluster_, {list.target}, {now() + for_a_list, stop_.get()});
+        Exchange answer(cluster_, {list.target}, {now() + for_a_list, worker_.stop_fd()});
         if (answer.status() == 200)
             follower_.listed(kubernetes::read_list(answer), now());
         else
@@ -110,7 +93,7 @@ private:
 
     void take_step(const Follower::Watch& watch)
     {
-        Exchange answer(cluster_, {watch.target}, {now() + for_a_watch, stop_.get()});
+        Exchange answer(cluster_, {watch.target}, {now() + for_a_watch, worker_.stop_fd()});
         if (answer.status() != 200)
             return refuse(answer);
         answer.wait_until(now() + watch.lasts + for_a_watch);
@@ -146,11 +129,10 @@ private:
 
     const Cluster cluster_;
     Follower follower_;  ///< of the thread alone
-    UniqueFd stop_;
     UniqueFd news_;
     std::mutex mutex_;
     KubernetesView view_;
-    std::thread thread_;  ///< last: it uses the others
+    Worker worker_;  ///< last: it uses the others
 };
 
 KubernetesWatch::KubernetesWatch(const Cluster& cluster) : thread_(std::make_unique<Thread>(cluster)) {}

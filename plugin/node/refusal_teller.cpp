@@ -4,16 +4,12 @@
 
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
-#include "sallyport/os/signals_blocked.hpp"
 
 #include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <utility>
 
 namespace sallyport {
@@ -41,18 +37,9 @@ RefusalTeller::RefusalTeller(const Cluster& cluster, std::function<void(const st
     : cluster_(cluster),
       note_(std::move(note)),
       noted_(IN_MOVED_TO),
-      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+      worker_("what refusals are waited for with")
 {
-    if (!stop_)
-        throw Error(Code::node_lacks, "make what refusals are waited for with (eventfd): " + errno_text(errno));
-    const SignalsBlocked inherited;
-    thread_ = std::thread([this] { run(); });
-}
-
-RefusalTeller::~RefusalTeller()
-{
-    eventfd_write(stop_.get(), 1);
-    thread_.join();
+    worker_.start("refusals", [this] { run(); });
 }
 
 void RefusalTeller::use(const Paths& paths)
@@ -63,9 +50,7 @@ void RefusalTeller::use(const Paths& paths)
 
 void RefusalTeller::run()
 {
-    pthread_setname_np(pthread_self(), "refusals");
-    pollfd stop{stop_.get(), POLLIN, 0};
-    while (::poll(&stop, 1, 0) == 0) {
+    while (!worker_.told_to_stop()) {
         try {
             look();
             tell();
@@ -78,7 +63,7 @@ void RefusalTeller::run()
 
 void RefusalTeller::wait()
 {
-    std::array<pollfd, 2> news{{{stop_.get(), POLLIN, 0}, {noted_.fd(), POLLIN, 0}}};
+    std::array<pollfd, 2> news{{{worker_.stop_fd(), POLLIN, 0}, {noted_.fd(), POLLIN, 0}}};
     ::poll(news.data(), news.size(), static_cast<int>(look_after.count()));
     noted_.drain();
 }
@@ -107,7 +92,7 @@ void RefusalTeller::tell()
 {
     while (!untold_.empty() && steady_clock::now() >= not_before_) {
         const PodEvent& event = untold_.front();
-        post_event(cluster_, event, steady_clock::now() + for_an_event, stop_.get());
+        post_event(cluster_, event, steady_clock::now() + for_an_event, worker_.stop_fd());
         log_debug("told Kubernetes that pod " + event.pod_namespace + "/" + event.pod_name + " was refused");
         if (told_.size() == max_told)
             told_.clear();

@@ -10,7 +10,7 @@
 #include "sallyport/clock.hpp"
 #include "sallyport/config.hpp"
 #include "sallyport/kubernetes.hpp"
-#include "sallyport/os/unique_fd.hpp"
+#include "sallyport/os/worker.hpp"
 #include "sallyport/refusals.hpp"
 
 #include <chrono>
@@ -19,7 +19,6 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 
 namespace sallyport {
 
@@ -29,9 +28,6 @@ public:
     /// `note` is told, from that thread, why the cluster can't be told; "" where it can. Throws Error(node_lacks) where
     /// there are no descriptors or threads left.
     RefusalTeller(const Cluster& cluster, std::function<void(const std::string&)> note);
-    ~RefusalTeller();
-    RefusalTeller(const RefusalTeller&) = delete;
-    RefusalTeller& operator=(const RefusalTeller&) = delete;
 
     /// Where refusals are noted from now on. None is looked for before.
     void use(const Paths& paths);
@@ -46,14 +42,13 @@ private:
     const Cluster cluster_;
     std::function<void(const std::string&)> note_;
     DirectoryWatch noted_;
-    UniqueFd stop_;
     std::deque<PodEvent> untold_;
     std::set<std::string> told_;  ///< by name_of_event()
     Instant not_before_{};
     std::chrono::seconds pause_{};
     std::mutex mutex_;
     std::filesystem::path state_dir_;  ///< under the mutex; "": not known yet
-    std::thread thread_;               ///< last: it uses the others
+    Worker worker_;                    ///< last: it uses the others
 };
 
 }  // namespace sallyport

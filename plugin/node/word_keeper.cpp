@@ -5,16 +5,12 @@
 #include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
-#include "sallyport/os/signals_blocked.hpp"
 #include "sallyport/words.hpp"
 
 #include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 
 #include <array>
-#include <cerrno>
 #include <utility>
 
 namespace sallyport {
@@ -53,18 +49,9 @@ WordKeeper::WordKeeper(const Cluster& cluster, std::function<void(const std::str
       note_(std::move(note)),
       watch_(cluster),
       commands_(IN_CLOSE_WRITE),
-      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+      worker_("what Kubernetes' word is waited for with")
 {
-    if (!stop_)
-        throw Error(Code::node_lacks, "make what Kubernetes' word is waited for with (eventfd): " + errno_text(errno));
-    const SignalsBlocked inherited;
-    thread_ = std::thread([this] { run(); });
-}
-
-WordKeeper::~WordKeeper()
-{
-    eventfd_write(stop_.get(), 1);
-    thread_.join();
+    worker_.start("words", [this] { run(); });
 }
 
 void WordKeeper::use(const Paths& paths)
@@ -75,18 +62,16 @@ void WordKeeper::use(const Paths& paths)
 
 void WordKeeper::run()
 {
-    pthread_setname_np(pthread_self(), "words");
-    pollfd stop{stop_.get(), POLLIN, 0};
     do {
         wait();
         write();
-    } while (::poll(&stop, 1, static_cast<int>(gather.count())) == 0);
+    } while (!worker_.told_to_stop(gather));
 }
 
 /// For news of Kubernetes, of pods that are bound, or for the time to look anyway.
 void WordKeeper::wait()
 {
-    std::array<pollfd, 3> news{{{stop_.get(), POLLIN, 0}, {watch_.fd(), POLLIN, 0}, {commands_.fd(), POLLIN, 0}}};
+    std::array<pollfd, 3> news{{{worker_.stop_fd(), POLLIN, 0}, {watch_.fd(), POLLIN, 0}, {commands_.fd(), POLLIN, 0}}};
     ::poll(news.data(), news.size(), static_cast<int>(look_after.count()));
     if (news[1].revents != 0)
         take_view();

@@ -10,14 +10,13 @@
 
 #include "sallyport/config.hpp"
 #include "sallyport/kubernetes.hpp"
-#include "sallyport/os/unique_fd.hpp"
+#include "sallyport/os/worker.hpp"
 
 #include <chrono>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 namespace sallyport {
 
@@ -30,9 +29,6 @@ public:
     /// `note` is told, from that thread, why Kubernetes' word can't be had or can't be written down; "" where it can.
     /// Throws Error(node_lacks) where there are no descriptors or threads left.
     WordKeeper(const Cluster& cluster, std::function<void(const std::string&)> note);
-    ~WordKeeper();
-    WordKeeper(const WordKeeper&) = delete;
-    WordKeeper& operator=(const WordKeeper&) = delete;
 
     /// Where the datapath is from now on. Nothing is written before.
     void use(const Paths& paths);
@@ -47,12 +43,11 @@ private:
     std::function<void(const std::string&)> note_;
     KubernetesWatch watch_;
     DirectoryWatch commands_;  ///< each takes the lock before it binds a pod, and leaves it afterwards
-    UniqueFd stop_;
     KubernetesView view_;
     Instant renew_at_{};
     std::mutex mutex_;
     std::optional<Paths> paths_;  ///< under the mutex
-    std::thread thread_;          ///< last: it uses the others
+    Worker worker_;               ///< last: it uses the others
 };
 
 }  // namespace sallyport

@@ -6,11 +6,8 @@
 
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
-#include "sallyport/os/signals_blocked.hpp"
 
-#include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -59,20 +56,13 @@ Door::Door(UniqueFd listener, std::function<Message(std::string_view, Family)> a
       answer_(std::move(answer)),
       too_long_(std::move(too_long)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      next_id_(first_client_id)
+      next_id_(first_client_id),
+      worker_("what the HTTP server waits with")
 {
-    if (!epoll_ || !stop_ || !control(epoll_, EPOLL_CTL_ADD, stop_.get(), stop_id, EPOLLIN) ||
+    if (!epoll_ || !control(epoll_, EPOLL_CTL_ADD, worker_.stop_fd(), stop_id, EPOLLIN) ||
         !control(epoll_, EPOLL_CTL_ADD, listener_.get(), listener_id, EPOLLIN))
-        throw Error(Code::node_lacks, "make what the HTTP server waits with (epoll, eventfd): " + errno_text(errno));
-    const SignalsBlocked inherited;
-    thread_ = std::thread([this] { run(); });
-}
-
-Door::~Door()
-{
-    eventfd_write(stop_.get(), 1);
-    thread_.join();
+        throw Error(Code::node_lacks, "make what the HTTP server waits with (epoll): " + errno_text(errno));
+    worker_.start("web", [this] { run(); });
 }
 
 std::uint16_t Door::port() const
@@ -82,7 +72,6 @@ std::uint16_t Door::port() const
 
 void Door::run()
 {
-    pthread_setname_np(pthread_self(), "web");
     std::array<epoll_event, 64> events{};
     for (;;) {
         const int count =

@@ -11,13 +11,13 @@
 #include "reply.hpp"
 
 #include "sallyport/os/unique_fd.hpp"
+#include "sallyport/os/worker.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <string_view>
-#include <thread>
 
 namespace sallyport::web {
 
@@ -29,10 +29,8 @@ public:
     static constexpr std::size_t max_answer_bytes = 4'194'304;
 
     /// `answer` must not throw; `too_long` is sent to those who send more than Connection::max_head.
+    /// Its end ends all connections.
     Door(UniqueFd listener, std::function<Message(std::string_view head, Family family)> answer, Message too_long);
-    ~Door();  ///< ends all connections
-    Door(const Door&) = delete;
-    Door& operator=(const Door&) = delete;
 
     std::uint16_t port() const;
 
@@ -54,13 +52,12 @@ private:
     std::function<Message(std::string_view, Family)> answer_;
     Message too_long_;
     UniqueFd epoll_;
-    UniqueFd stop_;
     Connections connections_;
     std::uint64_t next_id_;
     Moment accepts_again_{};
     bool paused_ = false;
     Moment in_want_until_{};  ///< of descriptors or memory: a lack before then is the same one
-    std::thread thread_;
+    Worker worker_;           ///< last: it uses the others
 };
 
 }  // namespace sallyport::web
