@@ -76,4 +76,10 @@ bool overlap(const NodePort& a, const NodePort& b)
     return a.address == b.address || (one_is_any && a.address.is_v4() == b.address.is_v4());
 }
 
+bool is_outside(const NodePort& node_port, HostPort port, Protocol protocol, bool v4)
+{
+    return node_port.scope == Scope::node && node_port.port == port && node_port.protocol == protocol &&
+           node_port.address.is_v4() == v4 && !node_port.address.is_loopback();
+}
+
 }  // namespace sallyport

@@ -99,4 +99,7 @@ struct Exposure
 /// them is the "any" of the other's family.
 bool overlap(const NodePort& a, const NodePort& b);
 
+/// Is it that port of the node, where a client of that family may come from outside?
+bool is_outside(const NodePort& node_port, HostPort port, Protocol protocol, bool v4);
+
 }  // namespace sallyport

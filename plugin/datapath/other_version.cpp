@@ -27,13 +27,6 @@ namespace {
 /// The last ABI whose `ask_listener` says only whether there is a listener.
 constexpr std::uint32_t abi_of_listeners = 3;
 
-bool is_at(const abi::endpoint& key, std::uint16_t port, Protocol protocol, bool v4)
-{
-    const NodePort node_port = node_port_from_wire(key);
-    return node_port.scope == Scope::node && number(node_port.port) == port && node_port.protocol == protocol &&
-           node_port.address.is_v4() == v4 && !node_port.address.is_loopback();
-}
-
 bool takes_traffic(const UniqueFd& program, std::uint32_t abi, const abi::node_port_backend& place, __u8 protocol)
 {
     abi::listener_question question{};
@@ -68,7 +61,8 @@ bool Datapath::is_served_by_another_version(const Paths& paths, std::uint16_t po
     abi::endpoint key{};
     for (const abi::endpoint* previous = nullptr; bpf_map_get_next_key(table.get(), previous, &key) == 0;
          previous = &key) {
-        if (!is_at(key, port, protocol, v4) || bpf_map_lookup_elem(table.get(), &key, value.data()) != 0)
+        if (!is_outside(node_port_from_wire(key), HostPort{port}, protocol, v4) ||
+            bpf_map_lookup_elem(table.get(), &key, value.data()) != 0)
             continue;
         abi::node_port entry{};
         std::memcpy(&entry, value.data(), sizeof entry);

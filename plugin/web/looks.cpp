@@ -26,15 +26,6 @@ std::string text_of(const PortLabel& port)
     return std::to_string(port.port) + "/" + std::string(name(port.protocol));
 }
 
-/// Is it that port, where a client of that family may come from outside?
-bool is_at(const NodePortEntry& entry, const PortLabel& port, Family family)
-{
-    const NodePort& node_port = entry.node_port;
-    return node_port.scope == Scope::node && number(node_port.port) == port.port &&
-           node_port.protocol == port.protocol && node_port.address.is_v4() == (family == Family::v4) &&
-           !node_port.address.is_loopback();
-}
-
 /// "held by apisix/apisix-1 (nothing listens on 10.0.1.7:9080/tcp; nothing listens on [fd00::7]:9080/tcp)"
 std::string complaint_about(const std::map<std::string, std::set<std::string>>& reasons)
 {
@@ -117,7 +108,7 @@ std::optional<std::string> why_not_served(const Paths& paths, const PortLabel& p
         pods.emplace(pod.generation, std::move(pod));
     std::map<std::string, std::set<std::string>> reasons;  // by pod
     for (const NodePortEntry& entry : datapath->bindings().node_ports()) {
-        if (!is_at(entry, port, family))
+        if (!is_outside(entry.node_port, HostPort{port.port}, port.protocol, v4))
             continue;
         for (const NodePortBackend& backend : entry.backends) {
             const auto pod = pods.find(backend.generation);
