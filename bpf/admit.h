@@ -8,10 +8,6 @@
 #include "deliver.h"
 #include "hold.h"
 
-/* sys/socket.h and errno.h aren't for BPF. */
-#define AF_INET 2
-#define ENODEV 19
-
 /* A pod that is alone at its node port has nobody who could take its clients. */
 static __always_inline bool is_alone(const struct node_port *port)
 {
@@ -24,6 +20,8 @@ static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, cons
 	const struct packet *pkt = &walk->packet;
 	__u32 state;
 
+	if (!lives(flow->pod))
+		return false;
 	if (!opens(pkt))
 		return true;
 	if (is_over(flow, pkt->protocol))
@@ -89,19 +87,6 @@ static __always_inline __u64 select_only(struct __sk_buff *skb, struct walk *wal
 	return 0;
 }
 
-/* Did the pod vanish, and DEL never came? The host's end of its device went with its namespace. */
-static __always_inline bool is_gone(struct __sk_buff *skb, struct walk *walk, const struct node_port_backend *place)
-{
-	struct bpf_fib_lookup *question = &walk->question;
-
-	if (!place->host_device)
-		return false; /* it has no such end */
-	__builtin_memset(question, 0, sizeof(*question));
-	question->family = AF_INET;
-	question->ifindex = place->host_device;
-	return bpf_fib_lookup(skb, question, sizeof(*question), 0) == -ENODEV;
-}
-
 /*
  * The place of the pod that takes a packet without a living flow, or MAX_BACKENDS. Not called from where the flow is
  * made: their frames together would be more than a program may have.
@@ -110,17 +95,12 @@ __noinline int choose_pod(struct __sk_buff *skb)
 {
 	struct walk *walk = this_walk();
 	struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
-	__u64 chosen;
 
 	if (!walk || !port)
 		return MAX_BACKENDS;
 	if (!opens(&walk->packet))
 		return find_connection(skb, port, &walk->packet, shown_port(walk));
-	chosen = is_alone(port) ? select_only(skb, walk, port) : select_among(skb, walk, port);
-	if (chosen < MAX_BACKENDS && walk->selection.rank < STANDING(SERVES_AND_ENDS) &&
-	    is_gone(skb, walk, &port->backends[chosen]))
-		return MAX_BACKENDS;
-	return chosen;
+	return is_alone(port) ? select_only(skb, walk, port) : select_among(skb, walk, port);
 }
 
 /*
@@ -146,7 +126,7 @@ __noinline int admit(struct __sk_buff *skb, int known, int chosen)
 	walk->place = port->backends[(__u32)chosen];
 	backend = find_backend_of(walk->place.pod, &walk->place.address, walk->place.port, pkt->protocol);
 	if (!backend)
-		return TCX_NEXT; /* the command was just writing the place */
+		return TCX_NEXT; /* the command was just writing the place, or the pod has ended */
 
 	client_port = opens(pkt) ? pkt->source_port : shown_port(walk);
 	make_key(&walk->key, pkt->protocol, &walk->place.address, walk->place.port, &pkt->source, client_port);

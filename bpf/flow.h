@@ -210,13 +210,13 @@ static __always_inline __u64 find_connection(struct __sk_buff *skb, const struct
 	return MAX_BACKENDS;
 }
 
-/* The pod at a flow's backend, as a place at a node port would say it. False where there is none. */
+/* The pod at a flow's backend, as a place at a node port would say it. False where there is none that lives. */
 static __always_inline bool find_place(const struct flow_key *key, const struct packet *pkt,
 				       struct node_port_backend *place)
 {
 	struct backend *backend = find_backend(&key->backend, key->backend_port, key->protocol);
 
-	if (!backend)
+	if (!backend || !lives(backend->pod))
 		return false;
 	place->address = key->backend;
 	place->pod = backend->pod;

@@ -17,7 +17,7 @@
 /* How long, in ns, connections to this port may wait. 0 too where the port has no pod, and none came in time. */
 static __always_inline __u64 hold_time(const struct node_port *port)
 {
-	if (!port->count && now() >= port->vacant_until)
+	if (port->count ? !any_lives(port) : now() >= port->vacant_until)
 		return 0;
 	return port->backends[0].hold_ms * NSEC_PER_MSEC;
 }

@@ -99,13 +99,36 @@ static __always_inline struct backend *find_backend(const union address *address
 	return bpf_map_lookup_elem(&backends, &endpoint);
 }
 
-/* The same, where it is that pod's still: what we know of it may be older than the command's last change. */
+/* Is it still there? Where nobody calls DEL for a pod, its entries outlive it. */
+static __always_inline bool lives(__u64 pod)
+{
+	__u32 key = living_key(pod);
+
+	return bpf_map_lookup_elem(&living, &key);
+}
+
+/* Has the port a pod that lives? One that went without DEL leaves its place behind, and nobody comes back to it. */
+static __always_inline bool any_lives(const struct node_port *port)
+{
+	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
+		if (i >= port->count)
+			break;
+		if (lives(port->backends[i].pod))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * As find_backend(), where it is that pod's still, and the pod lives: what we know of it may be older than the
+ * command's last change, and than the pod's end.
+ */
 static __always_inline struct backend *find_backend_of(__u64 pod, const union address *address, be16 port,
 						       __u8 protocol)
 {
 	struct backend *backend = find_backend(address, port, protocol);
 
-	return backend && backend->pod == pod ? backend : NULL;
+	return backend && backend->pod == pod && lives(pod) ? backend : NULL;
 }
 
 #endif

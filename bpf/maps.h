@@ -29,6 +29,8 @@ TABLE(pods, BPF_MAP_TYPE_HASH, struct pod_key, struct pod, MAX_PODS, BPF_F_NO_PR
 TABLE(pod_exposures, BPF_MAP_TYPE_HASH, struct pod_exposure_key, struct pod_exposure, MAX_POD_EXPOSURES,
       BPF_F_NO_PREALLOC);
 TABLE(backends, BPF_MAP_TYPE_HASH, struct endpoint, struct backend, MAX_POD_BACKENDS, BPF_F_NO_PREALLOC);
+TABLE(pod_addresses, BPF_MAP_TYPE_HASH, union address, __u64, MAX_POD_ADDRESSES, BPF_F_NO_PREALLOC);
+TABLE(living, BPF_MAP_TYPE_DEVMAP_HASH, __u32, __u32, MAX_LIVING, 0);
 TABLE(words, BPF_MAP_TYPE_HASH, __u64, struct pod_word, MAX_PODS, BPF_F_NO_PREALLOC);
 TABLE(node_ports, BPF_MAP_TYPE_HASH, struct endpoint, struct node_port, MAX_NODE_PORTS, BPF_F_NO_PREALLOC);
 TABLE(addresses, BPF_MAP_TYPE_LPM_TRIE, struct address_prefix, __u32, MAX_ADDRESSES, BPF_F_NO_PREALLOC);

@@ -202,12 +202,12 @@ int socket_getpeername6(struct bpf_sock_addr *ctx)
 
 /* ---- bind() --------------------------------------------------------------------------------------------------- */
 
-/* Is there a node port, or does one wait for its next pod? */
+/* Is there a node port with a pod that lives, or does one wait for its next pod? */
 static __always_inline bool is_exposed(const struct endpoint *node_port)
 {
 	struct node_port *port = bpf_map_lookup_elem(&node_ports, node_port);
 
-	return port && (port->count || now() < port->vacant_until);
+	return port && (port->count ? any_lives(port) : now() < port->vacant_until);
 }
 
 /* Would a socket at this place of the node take, or seem to take, what goes to a pod? */

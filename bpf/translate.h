@@ -55,7 +55,8 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 		return TCX_NEXT; /* everybody else's traffic */
 	}
 	flow = find_flow_of_request(port, pkt, &walk->key);
-	if (!flow || (opens(pkt) && (pkt->protocol == IPPROTO_TCP || is_over(flow, pkt->protocol))))
+	if (!flow || !lives(flow->pod) ||
+	    (opens(pkt) && (pkt->protocol == IPPROTO_TCP || is_over(flow, pkt->protocol))))
 		return from_new_client(skb, flow != NULL);
 	return forward(skb, walk, &walk->key, flow);
 }
@@ -76,7 +77,9 @@ static __always_inline struct flow *find_flow_of_reply(struct walk *walk, struct
 		return NULL; /* not from an exposed port of a pod */
 	reply_key(&walk->key, pkt);
 	flow = find_flow(&walk->key);
-	return flow && flow->pod == (*backend)->pod && is_at(flow, pkt->scope) ? flow : NULL;
+	if (!flow || flow->pod != (*backend)->pod || !is_at(flow, pkt->scope))
+		return NULL;
+	return lives(flow->pod) ? flow : NULL; /* else whoever has its address now says that */
 }
 
 /* What a reply to a first packet says of its pod. False where it is a refusal that the client needn't see. */

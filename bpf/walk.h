@@ -24,7 +24,6 @@ struct walk {
 	struct node_port_backend place; /* of the pod that takes it */
 	struct selection selection;     /* how that was chosen */
 	bool again;                     /* it was refused before, which its client doesn't know */
-	struct bpf_fib_lookup question; /* is that pod's device still there? */
 };
 
 struct {

@@ -54,6 +54,7 @@ Attachment resolve(const Sandbox& sandbox, const std::string& network)
     pod.pod_name = sandbox.pod_name;
     pod.pod_uid = sandbox.uid;
     pod.netns = sandbox.netns;
+    pod.made_at = std::chrono::nanoseconds(sandbox.created_at);
     pod.v4 = addresses.v4;
     pod.v6 = addresses.v6;
     return pod;

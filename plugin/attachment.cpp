@@ -48,6 +48,15 @@ std::string Attachment::pod() const
     return pod_name.empty() ? id.container_id : pod_namespace + "/" + pod_name;
 }
 
+std::vector<Address> addresses_of(const Attachment& pod)
+{
+    std::vector<Address> addresses;
+    for (const auto& address : {pod.v4, pod.v6})
+        if (address)
+            addresses.push_back(*address);
+    return addresses;
+}
+
 Attachment resolve_attachment(const Request& request, const std::string& network, const PrevResult& prev_result)
 {
     if (!request.objection.empty())

@@ -1,14 +1,17 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What changes the tables; bindings_view.cpp reads them.
+// What changes the tables; bindings_view.cpp reads them, bindings_repair.cpp puts them right.
 #include "sallyport/bindings.hpp"
+
+#include "bindings_ages.hpp"
 
 #include "sallyport/error.hpp"
 #include "sallyport/records.hpp"
 #include "sallyport/wire.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sallyport {
 
@@ -16,26 +19,26 @@ namespace {
 
 constexpr __u32 the_meta = 0;
 
-abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index)
-{
-    abi::pod_exposure_key key{};
-    key.pod = generation;
-    key.index = index;
-    return key;
-}
-
 bool is_exact(const NodePort& node_port)
 {
     return node_port.scope == Scope::node && !node_port.address.is_any();
 }
 
-bool has_pod(const abi::node_port& entry, std::uint64_t generation)
-{
-    const auto held = places(entry);
-    return std::any_of(held.begin(), held.end(), [&](const auto& place) { return place.pod == generation; });
-}
-
 }  // namespace
+
+bool Bindings::Ages::is_younger(std::uint64_t one, std::uint64_t other)
+{
+    if (!made_at_) {
+        made_at_.emplace();
+        for (const auto& [key, record] : pods_.all())
+            made_at_->emplace(record.id, record.made_at);
+    }
+    const auto age = [this](std::uint64_t generation) {
+        const auto known = made_at_->find(generation);
+        return std::pair(known == made_at_->end() ? 0 : known->second, generation);
+    };
+    return age(one) > age(other);
+}
 
 std::uint64_t Bindings::next_generation() const
 {
@@ -90,18 +93,21 @@ void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Bind
     tables_.pods.put(key, record);
     for (__u32 i = 0; i < record.exposures; i++)
         tables_.pod_exposures.put(exposure_key(record.id, i), exposure_record(binding.exposures[i]));
+    for (const Address& address : addresses_of(binding.exposures))
+        tables_.pod_addresses.put(to_wire(address), record.id);
     for (const Exposure& exposure : binding.exposures) {
         tables_.backends.put(to_wire(exposure.backend), backend_record(exposure, record, listeners));
         uses_.add(use_of(exposure.backend));
     }
+    Ages ages(tables_.pods);
     for (const Exposure& exposure : binding.exposures) {
         uses_.add(use_of(exposure.node_port));
-        claim(exposure.node_port, place_record(exposure, record, listeners));
+        claim(exposure.node_port, place_record(exposure, record, listeners), ages);
     }
 }
 
 /// A vacant node port goes on with its counters. How long it waits stays noted, for the case that this ADD fails.
-void Bindings::claim(const NodePort& node_port, const abi::node_port_backend& place)
+void Bindings::claim(const NodePort& node_port, const abi::node_port_backend& place, Ages& ages)
 {
     const abi::endpoint key = to_wire(node_port);
     if (!tables_.traffic.find(key))
@@ -112,8 +118,8 @@ void Bindings::claim(const NodePort& node_port, const abi::node_port_backend& pl
         return;  // bind() has refused already; in repair() the pod must go without
     entry.count++;
     const auto held = places(entry);
-    const auto younger_end =
-        std::find_if(held.begin(), held.end() - 1, [&](const auto& other) { return other.pod < place.pod; });
+    const auto younger_end = std::find_if(held.begin(), held.end() - 1,
+                                          [&](const auto& other) { return ages.is_younger(place.pod, other.pod); });
     std::move_backward(younger_end, held.end() - 1, held.end());
     *younger_end = place;
     tables_.node_ports.put(key, entry);
@@ -227,8 +233,14 @@ bool Bindings::remove(const AttachmentId& id, Departure how)
             if (backend && backend->pod == record->id)
                 tables_.backends.erase(to_wire(exposure.backend));
         });
+    for (const Address& address : addresses_of(exposures))
+        failures.attempt([&] {
+            if (tables_.pod_addresses.find(to_wire(address)) == record->id)
+                tables_.pod_addresses.erase(to_wire(address));
+        });
     for (__u32 i = 0; i < record->exposures; i++)
         failures.attempt([&] { tables_.pod_exposures.erase(exposure_key(record->id, i)); });
+    failures.attempt([&] { tables_.living.erase(abi::living_key(record->id)); });
     failures.attempt([&] { tables_.words.erase(record->id); });
     if (failures.empty())
         failures.attempt([&] { tables_.pods.erase(*to_wire(id)); });
@@ -265,81 +277,6 @@ bool Bindings::any_expired() const
                        [&](const auto& item) { return item.second.count == 0 && !waits(item.second); });
 }
 
-void Bindings::repair()
-{
-    const std::map<std::uint64_t, abi::pod> whole = drop_ownerless();
-    const auto entries = tables_.node_ports.all();
-    for (const auto& [key, traffic] : tables_.traffic.all())
-        if (!tables_.node_ports.find(key))
-            tables_.traffic.erase(key);
-    if (whole.empty() && entries.empty())
-        return;  // a node without gateways doesn't pay for reading all of port_uses
-
-    std::set<PortUse> uses;
-    for (const auto& [key, entry] : entries)
-        uses.insert(use_of(node_port_from_wire(key)));
-    for (const auto& [generation, record] : whole)
-        for (const Exposure& exposure : listed_exposures(record)) {
-            uses.insert(use_of(exposure.node_port));
-            uses.insert(use_of(exposure.backend));
-        }
-    uses_.replace_all(uses);
-    for (const auto& [generation, record] : whole)
-        restore(record);
-}
-
-/// Removes what has no whole owner record; returns those that are whole, oldest first.
-std::map<std::uint64_t, abi::pod> Bindings::drop_ownerless()
-{
-    abi::meta known = meta();
-    known.waiting = 1;  // forget_expired() will find out
-    std::map<std::uint64_t, abi::pod> whole;
-    for (const auto& [key, record] : tables_.pods.all()) {
-        known.last_pod = std::max(known.last_pod, record.id);
-        if (listed_exposures(record).size() == record.exposures)
-            whole.emplace(record.id, record);
-        else
-            tables_.pods.erase(key);
-    }
-    tables_.meta.put(the_meta, known);
-
-    for (const auto& [key, exposure] : tables_.pod_exposures.all())
-        if (!whole.contains(key.pod))
-            tables_.pod_exposures.erase(key);
-    for (const auto& [key, backend] : tables_.backends.all())
-        if (!whole.contains(backend.pod))
-            tables_.backends.erase(key);
-    for (const auto& [generation, word] : tables_.words.all())
-        if (!whole.contains(generation))
-            tables_.words.erase(generation);
-    std::vector<NodePort> over;
-    for (const auto& [key, entry] : tables_.node_ports.all())
-        if (release(node_port_from_wire(key), Departure::undone,
-                    [&](const auto& place) { return !whole.contains(place.pod); }))
-            over.push_back(node_port_from_wire(key));
-    Failures failures;
-    end(over, failures);
-    failures.raise("remove node ports without a pod");
-    return whole;
-}
-
-/// What the pod has already stays as it is: it may have been listening for a while.
-void Bindings::restore(const abi::pod& record)
-{
-    const std::vector<Exposure> exposures = listed_exposures(record);
-    const Listeners listeners(exposures);
-    for (const Exposure& exposure : exposures) {
-        const auto backend = tables_.backends.find(to_wire(exposure.backend));
-        if (!backend || backend->pod < record.id)
-            tables_.backends.put(to_wire(exposure.backend), backend_record(exposure, record, listeners));
-        const auto entry = tables_.node_ports.find(to_wire(exposure.node_port));
-        if (!entry || !has_pod(*entry, record.id))
-            claim(exposure.node_port, place_record(exposure, record, listeners));
-        else if (!tables_.traffic.find(to_wire(exposure.node_port)))
-            tables_.traffic.put(to_wire(exposure.node_port), {});
-    }
-}
-
 std::vector<Exposure> Bindings::listed_exposures(const abi::pod& record) const
 {
     std::vector<Exposure> exposures;
@@ -353,6 +290,11 @@ std::optional<abi::pod> Bindings::find_pod(const AttachmentId& id) const
 {
     const auto key = to_wire(id);
     return key ? tables_.pods.find(*key) : std::nullopt;
+}
+
+bool Bindings::lives(std::uint64_t generation) const
+{
+    return tables_.living.find(abi::living_key(generation)).has_value();
 }
 
 }  // namespace sallyport

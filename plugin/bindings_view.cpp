@@ -43,9 +43,28 @@ bool Bindings::knows(const AttachmentId& id) const
 std::vector<BoundPod> Bindings::pods() const
 {
     std::vector<BoundPod> pods;
-    for (const auto& [key, record] : tables_.pods.all())
+    for (const auto& [key, record] : tables_.pods.all()) {
         pods.push_back(bound_pod(key, record));
+        pods.back().gone = !lives(record.id);
+    }
     return pods;
+}
+
+bool Bindings::any_gone() const
+{
+    const auto records = tables_.pods.all();
+    return std::any_of(records.begin(), records.end(), [this](const auto& item) { return !lives(item.second.id); });
+}
+
+std::optional<BoundPod> Bindings::last_holder_of(const Address& address) const
+{
+    const auto generation = tables_.pod_addresses.find(to_wire(address));
+    if (!generation)
+        return std::nullopt;
+    for (BoundPod& pod : pods())
+        if (pod.generation == *generation)
+            return std::move(pod);
+    return std::nullopt;
 }
 
 std::vector<NodePortEntry> Bindings::node_ports() const
@@ -53,8 +72,10 @@ std::vector<NodePortEntry> Bindings::node_ports() const
     std::vector<NodePortEntry> entries;
     for (const auto& [key, value] : tables_.node_ports.all()) {
         NodePortEntry entry{node_port_from_wire(key), sharing_of(value.backends[0]), {}, std::nullopt};
-        for (const abi::node_port_backend& place : places(value))
+        for (const abi::node_port_backend& place : places(value)) {
             entry.backends.push_back(backend_at(place, entry.node_port, tables_.backends, now_()));
+            entry.backends.back().seen.gone = !lives(place.pod);
+        }
         if (entry.backends.empty())
             entry.vacant_until = instant_from(value.vacant_until);
         entries.push_back(std::move(entry));
@@ -95,12 +116,12 @@ std::vector<Holder> Bindings::holders_outside(const std::string& pod_namespace) 
 {
     std::vector<Holder> holders;
     for (const auto& [key, record] : tables_.pods.all()) {
-        if (record.pod_namespace == pod_namespace)
+        if (record.pod_namespace == pod_namespace || !lives(record.id))
             continue;
         const BoundPod pod = bound_pod(key, record);
         for (const Exposure& exposure : listed_exposures(record))
             if (exposure.node_port.scope == Scope::node)
-                holders.push_back({exposure.node_port, pod.id, pod.pod_namespace, pod.pod()});
+                holders.push_back({exposure.node_port, pod.id, pod.pod_namespace, pod.pod(), pod.netns});
     }
     return holders;
 }

@@ -116,7 +116,7 @@ std::string since_text(const Word& word, Instant now)
 bool serves(const Candidate& candidate)
 {
     return (candidate.seen.listening_since || candidate.seen.answering_since) && !candidate.seen.refused_at &&
-           !candidate.seen.silent_since;
+           !candidate.seen.silent_since && !candidate.seen.gone;
 }
 
 std::string_view witness_of(const Candidate& candidate)
@@ -140,12 +140,14 @@ bool takes_traffic(const Candidate& candidate)
     const Seen& seen = candidate.seen;
     const bool unknown = !seen.listening_since && !seen.answering_since && !seen.refused_at && !seen.silent_since;
     const bool said_to_be_ready = candidate.word && candidate.word->readiness == Readiness::ready;
-    return !is_ending(candidate) && (serves(candidate) || (unknown && said_to_be_ready));
+    return !is_ending(candidate) && !seen.gone && (serves(candidate) || (unknown && said_to_be_ready));
 }
 
 std::string describe(const Candidate& candidate, Instant now)
 {
     const Seen& seen = candidate.seen;
+    if (seen.gone)
+        return "gone: its network namespace has ended, and its runtime never called DEL";
     if (is_ending(candidate))
         return "ending" + since_text(*candidate.word, now);
     std::string socket = seen.listening_since ? "listens" : "no socket seen";

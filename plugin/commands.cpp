@@ -1,18 +1,17 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// ADD, and the binding that the agent makes where ADD came too early. What removes is in del.cpp.
 #include "sallyport/commands.hpp"
 
-#include "sallyport/abi.h"
 #include "sallyport/annotation.hpp"
 #include "sallyport/attachment.hpp"
 #include "sallyport/bindings.hpp"
 #include "sallyport/cni/plain_pod.hpp"
-#include "sallyport/cni/valid_attachments.hpp"
 #include "sallyport/conflicts.hpp"
 #include "sallyport/datapath.hpp"
 #include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
-#include "sallyport/failures.hpp"
 #include "sallyport/fast_path.hpp"
 #include "sallyport/follow.hpp"
 #include "sallyport/inspection.hpp"
@@ -27,17 +26,10 @@
 #include "sallyport/refusals.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace sallyport {
 
 namespace {
-
-/// Longest wait for the lock. Runtimes give a plugin some minutes; each holder needs milliseconds.
-constexpr std::chrono::seconds lock_patience{30};
-
-/// The agent has other things to do, and tries again.
-constexpr std::chrono::seconds agent_patience{1};
 
 std::string summary(const std::vector<Exposure>& exposures)
 {
@@ -66,18 +58,18 @@ std::optional<Device> find_uplink(const Config& config, const Attachment& pod, c
     return uplink;
 }
 
-/// Ifindex of the host's end of the pod's device; 0 where it has none, or that can't be told. Without it, a pod that
-/// vanished without DEL is found out by the next ADD: no reason to refuse this one.
-int find_host_device(const Attachment& pod, const Netns& netns, const NodeNetwork& network)
+/// The device of the pod's namespace that ends when the pod does: its own, which primary plugins take away before they
+/// give its address to others. Hardware goes to the virtual machine in the pod, perhaps, and there the namespace's
+/// loopback device stands for it. Ifindex in that namespace.
+int device_that_lives_with(const Attachment& pod, const Netns& netns)
 {
     try {
         Device of_pod;
         in_netns(netns, [&] { of_pod = read_device(pod.id.ifname); });
-        const Device* end = other_end(of_pod, netns_id_of(netns.fd.get()), network.devices);
-        return end == nullptr ? 0 : end->ifindex;
+        return of_pod.kind.empty() ? loopback_device : of_pod.ifindex;
     } catch (const Error& error) {
         log_debug("pod " + pod.pod() + ": " + error.what());
-        return 0;
+        return loopback_device;
     }
 }
 
@@ -146,78 +138,7 @@ std::vector<Exposure> published_by_tool(const Config& config, const Wishes& wish
     return desired(config, mappings, pod, node.answered);
 }
 
-/// The contract promises the next CNI call; a removal that has succeeded doesn't fail over it. Nor does it need the
-/// whole configuration, which may have been broken since ADD: where our programs are is where the outside is.
-void follow_addresses(Datapath& datapath)
-{
-    try {
-        const NodeNetwork network = read_node_network();
-        const auto names = datapath.devices();
-        std::vector<Device> outside;
-        std::ranges::copy_if(network.devices, std::back_inserter(outside), [&](const Device& device) {
-            return std::ranges::find(names, device.name) != names.end();
-        });
-        if (!outside.empty())
-            datapath.follow_own_addresses(own_addresses(network, outside));
-    } catch (const Error& error) {
-        log_warning(error.what());
-    }
-}
-
-/// Carries out a removal under the lock, past what fails of it. Throws one Error that lists that.
-template <typename Removal>
-void remove_locked(const BaseConfig& config, Caller caller, Removal&& removal)
-{
-    std::optional<FileLock> lock;
-    try {
-        lock = FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
-    } catch (const Error& error) {
-        if (error.code() == Code::try_again_later)
-            throw;
-        // A state directory that is broken for us is broken for every ADD too: nobody is in our way.
-        log_warning(std::string("removing without the lock: ") + error.what());
-    }
-    Failures failures;
-    if (auto datapath = Datapath::find_tables(config.paths)) {
-        failures.attempt([&] { removal(datapath->bindings()); });
-        if (caller == Caller::runtime)
-            failures.attempt([&] { forget_the_past(datapath->bindings()); });
-        failures.attempt([&] { datapath->forget_unbound_pod_hooks(); });
-        follow_addresses(*datapath);
-    }
-    failures.attempt([&] { tidy_up(config.paths); });
-    failures.raise("remove what is bound");
-}
-
-void remove_attachment(const Request& request, const TolerantConfig& config)
-{
-    if (!Datapath::exists(config.paths) || left_to_another_version(config, "DEL"))
-        return;
-    const auto datapath = Datapath::find_tables(config.paths);
-    if (datapath && Datapath::in_use(config.paths) && !datapath->bindings().knows(request.attachment))
-        return;  // a plain pod, or one that is gone already
-
-    log_to(config.log);
-    if (!config.objection.empty())
-        log_warning("DEL " + request.attachment.container_id + ": " + config.objection);
-    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
-        if (bindings.unbind(request.attachment))
-            log_info("DEL " + request.attachment.container_id + ": removed what it held");
-    });
-}
-
 }  // namespace
-
-bool left_to_another_version(const BaseConfig& config, const char* command)
-{
-    const auto abi = pinned_abi(config.paths);
-    if (!abi || *abi == SALLYPORT_ABI)
-        return false;
-    log_to(config.log);
-    log_warning(std::string(command) + " leaves everything as it is: the tables are of ABI " + std::to_string(*abi) +
-                ", this binary is of ABI " + std::to_string(SALLYPORT_ABI));
-    return true;
-}
 
 std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, const Attachment& pod, Caller caller)
 {
@@ -228,16 +149,16 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
         require_any(node.outside, config.devices);
     const Netns netns = open_netns(pod.netns);
     const auto uplink = at_node ? find_uplink(config, pod, netns, node) : std::nullopt;
-    const int host_device = uplink ? uplink->ifindex : find_host_device(pod, netns, node.network);
+    const int device = device_that_lives_with(pod, netns);
 
-    const FileLock lock =
-        FileLock::take(config.paths.state_dir, caller == Caller::agent ? agent_patience : lock_patience);
+    const FileLock lock = FileLock::take(config.paths.state_dir, patience_of(caller));
     Datapath datapath = Datapath::open(config.paths, config.flows);
     if (caller == Caller::runtime)
         forget_the_past(datapath.bindings());
     else if (datapath.bindings().knows(pod.id))
         return std::nullopt;
     try {
+        end_predecessors(datapath.bindings(), pod.id, pod.network, addresses_of(pod));
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (at_node && config.reserve_ports) {
             refuse_host_processes(wanted, published_by_tool(config, wishes, pod, node, caller), node.answered);
@@ -250,8 +171,9 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
             datapath.attach_pod(netns, pod.id);
         if (uplink)
             datapath.attach_uplink(*uplink, pod.id);
-        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted, host_device,
-                                  uplink.has_value()});
+        datapath.follow_life(netns, device);
+        datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted,
+                                  uplink ? uplink->ifindex : 0, uplink.has_value()});
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error& error) {
         if (error.code() == Code::port_taken)
@@ -263,11 +185,6 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     return summary(wanted);
 }
 
-void unbind_pod(const BaseConfig& config, const AttachmentId& id)
-{
-    remove_locked(config, Caller::agent, [&](Bindings& bindings) { bindings.unbind(id); });
-}
-
 std::string add(const Request& request)
 {
     const bool plain = is_plain(request.config);
@@ -276,8 +193,10 @@ std::string add(const Request& request)
         throw Error(
             Code::invalid_network_config,
             "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
-    if (plain)
-        return *prev_result;  // nothing of ours is judged or opened, so nothing of ours can fail it
+    if (plain) {
+        end_predecessors_of_plain(request);
+        return *prev_result;  // nothing of ours is judged, so nothing of ours can fail it
+    }
 
     const Config config = parse_config(request.config);
     try {
@@ -286,7 +205,8 @@ std::string add(const Request& request)
             return *prev_result;
 
         log_to(config.log);
-        const Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
+        Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
+        pod.made_at = std::chrono::system_clock::now().time_since_epoch();
         log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
         return *prev_result;
     } catch (const Error& error) {
@@ -295,40 +215,6 @@ std::string add(const Request& request)
                          {request.pod_namespace, request.pod_name, request.pod_uid, error.what()});
         throw;
     }
-}
-
-void del(const Request& request) noexcept
-{
-    // The runtime can't mend what is in our way, and after a failure it frees neither the pod's addresses nor its
-    // namespace. What stays here is a gone pod's: the next gateway's ADD removes it, or the agent.
-    try {
-        const TolerantConfig config = parse_base_config(request.config);
-        try {
-            remove_attachment(request, config);
-        } catch (const std::exception& failure) {
-            log_to(config.log);
-            log_error("DEL " + request.attachment.container_id + ": " + failure.what() +
-                      "; left to the next gateway's ADD, or to the agent");
-        }
-    } catch (const std::exception&) {
-        return;  // out of memory: not even the log can be told
-    }
-}
-
-void gc(const Request& request)
-{
-    const auto valid = parse_valid_attachments(request.config);
-    const TolerantConfig config = parse_base_config(request.config);
-    if (!Datapath::exists(config.paths) || left_to_another_version(config, "GC"))
-        return;
-
-    log_to(config.log);
-    const std::set<AttachmentId> keep(valid.begin(), valid.end());
-    remove_locked(config, Caller::runtime, [&](Bindings& bindings) {
-        for (const BoundPod& pod : bindings.pods())
-            if (pod.network == config.network && !keep.contains(pod.id) && bindings.unbind(pod.id))
-                log_info("GC " + pod.pod() + ": removed what it held");
-    });
 }
 
 }  // namespace sallyport

@@ -109,6 +109,7 @@ abi::pod owner_record(const Binding& binding, std::uint64_t generation)
 {
     abi::pod record{};
     record.id = generation;
+    record.made_at = static_cast<__u64>(std::max<std::int64_t>(0, binding.pod.made_at.count()));
     record.netns_device = binding.netns_identity.device;
     record.netns_inode = binding.netns_identity.inode;
     record.netns = binding.netns_id;
@@ -141,6 +142,22 @@ BoundPod bound_pod(const abi::pod_key& key, const abi::pod& record)
     pod.netns_id = record.netns;
     pod.uplink = record.fast != 0 ? static_cast<int>(record.host_device) : 0;
     return pod;
+}
+
+abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index)
+{
+    abi::pod_exposure_key key{};
+    key.pod = generation;
+    key.index = index;
+    return key;
+}
+
+std::set<Address> addresses_of(const std::vector<Exposure>& exposures)
+{
+    std::set<Address> addresses;
+    for (const Exposure& exposure : exposures)
+        addresses.insert(exposure.backend.address);
+    return addresses;
 }
 
 abi::pod_exposure exposure_record(const Exposure& exposure)
@@ -307,6 +324,12 @@ std::span<abi::node_port_backend> places(abi::node_port& node_port)
 std::span<const abi::node_port_backend> places(const abi::node_port& node_port)
 {
     return {node_port.backends, std::min<std::size_t>(node_port.count, abi::MAX_BACKENDS)};
+}
+
+bool has_pod(const abi::node_port& node_port, std::uint64_t generation)
+{
+    const auto held = places(node_port);
+    return std::any_of(held.begin(), held.end(), [&](const auto& place) { return place.pod == generation; });
 }
 
 Sharing sharing_of(const abi::node_port_backend& place)

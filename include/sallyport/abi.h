@@ -26,7 +26,7 @@ namespace sallyport::abi {
  * the key and the value of node_ports, the program `ask_listener` with its question and answer. They may grow at the
  * end.
  */
-#define SALLYPORT_ABI 4
+#define SALLYPORT_ABI 5
 
 /* A number in network byte order. */
 typedef __u16 be16;
@@ -34,6 +34,8 @@ typedef __u16 be16;
 enum capacity {
 	MAX_BACKENDS = 16, /* pods that share one node port */
 	MAX_PODS = 1024,
+	MAX_LIVING = 2 * MAX_PODS, /* of a pod that is bound anew, both */
+	MAX_POD_ADDRESSES = 2 * MAX_PODS,
 	MAX_NODE_PORTS = 16384,
 	MAX_POD_EXPOSURES = 32768,
 	MAX_POD_BACKENDS = 16384,
@@ -67,49 +69,6 @@ struct endpoint {
 	__u8 zero[4];
 };
 SALLYPORT_ASSERT(sizeof(struct endpoint) == 24);
-
-/* ---- pods: the owner records --------------------------------------------------------------------------------- */
-
-struct pod_key {
-	char container_id[128]; /* NUL-padded */
-	char ifname[16];        /* NUL-padded */
-};
-SALLYPORT_ASSERT(sizeof(struct pod_key) == 144);
-
-struct pod {
-	__u64 id;           /* a generation: never given twice while the maps live, so nothing outlives its pod */
-	__u64 netns_device; /* st_dev and st_ino of the namespace: a path alone may lead to another one later */
-	__u64 netns_inode;
-	__u32 netns;     /* its id, seen from the node's namespace */
-	__u32 exposures; /* entries 0 to exposures - 1 of pod_exposures are its: what it exposes and what it remaps */
-	__u32 share;     /* enum share; this and the next two as the pod wants them */
-	__u32 settle_ms;
-	__u32 hold_ms;
-	__u32 host_device; /* this and the next as in struct node_port_backend */
-	__u32 fast;
-	__u32 zero;
-	char netns_path[256]; /* NUL-terminated, as are all below */
-	char network[128];
-	char pod_namespace[64];
-	char pod_name[256];
-	char pod_uid[64]; /* as the API server knows it; "" where the runtime didn't say */
-};
-SALLYPORT_ASSERT(sizeof(struct pod) == 824);
-
-/* ---- pod_exposures: what each pod holds, so that DEL costs what the pod has and not what the node has -------- */
-
-struct pod_exposure_key {
-	__u64 pod;
-	__u32 index;
-	__u32 zero;
-};
-SALLYPORT_ASSERT(sizeof(struct pod_exposure_key) == 16);
-
-struct pod_exposure {
-	struct endpoint node_port;
-	struct endpoint backend;
-};
-SALLYPORT_ASSERT(sizeof(struct pod_exposure) == 48);
 
 /* ---- backends: endpoint of a pod -> whose it is. The first filter on replies. -------------------------------- */
 
@@ -356,5 +315,6 @@ SALLYPORT_ASSERT(sizeof(struct meta) == 24);
 #endif
 
 #include "sallyport/abi_events.h"
+#include "sallyport/abi_pods.h"
 
 #endif

@@ -7,8 +7,10 @@
 #include "sallyport/cni/request.hpp"
 #include "sallyport/cni/result.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sallyport {
 
@@ -22,10 +24,13 @@ struct Attachment
     std::string netns;    ///< path
     std::optional<Address> v4;
     std::optional<Address> v6;
+    std::chrono::nanoseconds made_at{};  ///< since 1970; 0: not known, and so older than all others
 
     /// `namespace/name`, or the container's id outside Kubernetes.
     std::string pod() const;
 };
+
+std::vector<Address> addresses_of(const Attachment& pod);
 
 /// The pod's device and namespace are the request's, whatever the previous result says. Of its addresses the first of
 /// each family is taken: of those of the interface that has the device's name (and `sandbox`), never by position, or,

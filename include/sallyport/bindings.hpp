@@ -43,7 +43,8 @@ struct BoundPod
     std::string netns;    ///< path
     NetnsIdentity netns_identity;
     std::uint32_t netns_id = 0;
-    int uplink = 0;  ///< ifindex of the host's end of its device, with the fast path; else 0
+    bool gone = false;  ///< its namespace ended, and nobody called DEL: whatever it holds, it is nobody
+    int uplink = 0;     ///< ifindex of the host's end of its device, with the fast path; else 0
 
     std::string pod() const;  ///< `namespace/name`, or the container's id
 };
@@ -112,6 +113,12 @@ public:
     /// Is there any for forget_expired() to end?
     bool any_expired() const;
 
+    /// Did any pod end without DEL?
+    bool any_gone() const;
+
+    /// Whose this address was last, as far as bound pods go.
+    std::optional<BoundPod> last_holder_of(const Address& address) const;
+
     /// Makes the tables agree again after one was lost: what has no whole owner record goes, what an owner record lists
     /// and is missing comes back.
     void repair();
@@ -127,15 +134,18 @@ public:
     /// missing, in words.
     std::vector<std::string> missing_of(const AttachmentId& id) const;
 
-    /// What pods of other namespaces hold of the node. Costs what they hold: nothing where all gateways are in one
-    /// namespace.
+    /// What pods of other namespaces hold of the node; those that are gone hold nothing. Costs what they hold: nothing
+    /// where all gateways are in one namespace.
     std::vector<Holder> holders_outside(const std::string& pod_namespace) const;
 
 private:
     /// How a pod's places end: `undone` is an ADD that failed, and leaves a node port as vacant as it was.
     enum class Departure { gone, undone };
 
+    class Ages;
+
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;
+    bool lives(std::uint64_t generation) const;
     std::vector<Exposure> listed_exposures(const abi::pod& record) const;
     abi::meta meta() const;
     void note_waiting(bool some_may);
@@ -143,7 +153,7 @@ private:
 
     void refuse_full(const Binding& binding) const;
     void write(const abi::pod_key& key, const abi::pod& record, const Binding& binding);
-    void claim(const NodePort& node_port, const abi::node_port_backend& place);
+    void claim(const NodePort& node_port, const abi::node_port_backend& place, Ages& ages);
     bool remove(const AttachmentId& id, Departure how);
     bool release(const NodePort& node_port, Departure how,
                  const std::function<bool(const abi::node_port_backend&)>& goes);

@@ -4,18 +4,21 @@
 // The CNI protocol's commands (specification 1.1.0). Each reads as what it does; all but DEL throw Error, and run()
 // answers it.
 //
-// A pod that asks for nothing of ours passes each of them before our configuration is judged, or anything of ours is
-// opened: what is broken of us is gateways' matter. So STATUS, by which a runtime asks whether it may start pods at
-// all, has nothing to say.
+// A pod that asks for nothing of ours passes each of them before our configuration is judged: what is broken of us is
+// gateways' matter. So STATUS, by which a runtime asks whether it may start pods at all, has nothing to say. Nothing of
+// ours is opened for such a pod but what tells whether a gateway that is gone had its address.
 #pragma once
 
 #include "sallyport/annotation.hpp"
 #include "sallyport/attachment.hpp"
+#include "sallyport/bindings.hpp"
 #include "sallyport/cni/request.hpp"
 #include "sallyport/config.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sallyport {
 
@@ -40,6 +43,18 @@ std::string version(const Request& request);
 /// binding as it is, waits for the lock for a moment only, and doesn't touch other pods: it may not see from its
 /// container which of them live.
 enum class Caller { runtime, agent };
+
+/// How long each waits for the lock.
+std::chrono::milliseconds patience_of(Caller caller);
+
+/// Ends who had one of these addresses before, as far as he is bound (forget_predecessors()), and logs it. Under the
+/// lock.
+void end_predecessors(Bindings& bindings, const AttachmentId& successor, const std::string& network,
+                      const std::vector<Address>& addresses);
+
+/// The same for a pod without our annotations: else it would answer where its predecessor was exposed. Opens one table,
+/// and only on a node where something is bound.
+void end_predecessors_of_plain(const Request& request) noexcept;
 
 /// What ADD does once it knows what a pod wishes, and who it is: all checks, and the binding, under the lock. Leaves
 /// nothing behind where it throws. Returns what leads where, for the log; nullopt where it left a binding as it was.

@@ -75,6 +75,10 @@ public:
     /// ADD repairs them, and nobody may remove the rest.
     static bool in_use(const Paths& paths);
 
+    /// Is one of the addresses a bound pod's, or was it its last? Asks nothing else, and nothing where nothing is
+    /// bound. Throws Error where that can't be told.
+    static bool knows_address(const Paths& paths, const std::vector<Address>& addresses);
+
     /// Does a pod that isn't ending serve behind that port, over that family, by tables and programs of another ABI
     /// than ours? False where they can't be asked. Throws Error where they can't be read.
     static bool is_served_by_another_version(const Paths& paths, std::uint16_t port, Protocol protocol, bool v4);
@@ -116,6 +120,10 @@ public:
 
     /// Is all of that in place?
     bool runs_at_cgroups(const std::filesystem::path& cgroup, bool local_access, bool reserve_ports) const;
+
+    /// For the binding that is made next: that pod is known to live as long as this device of its namespace does (its
+    /// ifindex there). Throws Error.
+    void follow_life(const Netns& netns, int device);
 
     /// Attaches the programs for remaps to a pod's own device, inside its namespace, for the binding that is made next:
     /// where it isn't made, forget_unbound_pod_hooks() takes them away. Throws Error(node_lacks).

@@ -33,7 +33,8 @@ struct Holder
     NodePort node_port;
     AttachmentId attachment;
     std::string pod_namespace;
-    std::string pod;  ///< `namespace/name`
+    std::string pod;      ///< `namespace/name`
+    std::string netns{};  ///< path
 };
 
 /// A socket of a host process that receives on a port. `address` is the family's "any" where it isn't bound to one.

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,12 @@ abi::pod_exposure exposure_record(const Exposure& exposure);
 Exposure exposure_from(const abi::pod_exposure& record);
 
 abi::backend backend_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners);
+
+/// The key of the exposure number `index` of a pod.
+abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index);
+
+/// The addresses that the pod has, by what it exposes and remaps.
+std::set<Address> addresses_of(const std::vector<Exposure>& exposures);
 
 /// The pod's place at the exposure's node port.
 abi::node_port_backend place_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners);
@@ -65,6 +72,8 @@ Flow flow_from(const abi::flow_key& key, const abi::flow& record, bool establish
 /// The places taken at a node port, youngest first.
 std::span<abi::node_port_backend> places(abi::node_port& node_port);
 std::span<const abi::node_port_backend> places(const abi::node_port& node_port);
+
+bool has_pod(const abi::node_port& node_port, std::uint64_t generation);
 
 Sharing sharing_of(const abi::node_port_backend& place);
 

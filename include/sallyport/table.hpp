@@ -34,6 +34,8 @@ struct BindingTables
     Table<__u32, abi::meta>& meta;
     Table<abi::pod_key, abi::pod>& pods;
     Table<abi::pod_exposure_key, abi::pod_exposure>& pod_exposures;
+    Table<abi::address, __u64>& pod_addresses;
+    Table<__u32, __u32>& living;  ///< written from inside each pod's namespace (Datapath::follow_life)
     Table<abi::endpoint, abi::backend>& backends;
     Table<__u64, abi::pod_word>& words;
     Table<abi::endpoint, abi::node_port>& node_ports;

@@ -19,6 +19,7 @@ struct Seen
     std::optional<Instant> answered_at;      ///< the latest answer to a first packet
     std::optional<Instant> refused_at;    ///< the latest refusal, or when its listener closed; it hasn't answered since
     std::optional<Instant> silent_since;  ///< several first packets are without an answer
+    bool gone = false;                    ///< the pod's namespace ended, and nobody called DEL; the rest says nothing
 
     auto operator<=>(const Seen&) const = default;
 };

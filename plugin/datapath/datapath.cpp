@@ -2,14 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/datapath.hpp"
 
-#include "bpf_table.hpp"
-#include "event_log.hpp"
 #include "flow_tables.hpp"
-#include "node_hooks.hpp"
-#include "pod_hooks.hpp"
 #include "programs.hpp"
 #include "socket_hooks.hpp"
-#include "state_dir.hpp"
+#include "state.hpp"
 
 #include "sallyport/error.hpp"
 #include "sallyport/inspection.hpp"
@@ -19,6 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -47,52 +44,6 @@ bool has_entries(const UniqueFd& table)
 
 }  // namespace
 
-struct Datapath::State
-{
-    explicit State(StateDir state_dir) : dir(std::move(state_dir)), node_hooks(dir), pod_hooks(dir) {}
-
-    StateDir dir;
-    NodeHooks node_hooks;
-    PodHooks pod_hooks;
-    std::size_t cpus = possible_cpus();
-
-    UniqueFd meta_fd = open_map(dir, "meta");
-    UniqueFd pods_fd = open_map(dir, "pods");
-    UniqueFd pod_exposures_fd = open_map(dir, "pod_exposures");
-    UniqueFd backends_fd = open_map(dir, "backends");
-    UniqueFd words_fd = open_map(dir, "words");
-    UniqueFd node_ports_fd = open_map(dir, "node_ports");
-    UniqueFd port_uses_fd = open_map(dir, "port_uses");
-    UniqueFd traffic_fd = open_map(dir, "traffic");
-    UniqueFd addresses_fd = open_map(dir, "addresses");
-
-    UniqueFd ask_listener;  ///< the program; opened when it is first asked
-
-    BpfTable<__u32, abi::meta> meta{meta_fd.get(), "meta"};
-    BpfTable<abi::pod_key, abi::pod> pods{pods_fd.get(), "pods"};
-    BpfTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{pod_exposures_fd.get(), "pod_exposures"};
-    BpfTable<abi::endpoint, abi::backend> backends{backends_fd.get(), "backends"};
-    BpfTable<__u64, abi::pod_word> words{words_fd.get(), "words"};
-    BpfTable<abi::endpoint, abi::node_port> node_ports{node_ports_fd.get(), "node_ports"};
-    BpfTable<__u32, __u32> port_uses{port_uses_fd.get(), "port_uses"};
-    PerCpuBpfTable<abi::endpoint, abi::traffic> traffic{traffic_fd.get(), "traffic", cpus};
-    BpfTable<abi::address_prefix, __u32> addresses{addresses_fd.get(), "addresses"};
-
-    Bindings bindings{{meta, pods, pod_exposures, backends, words, node_ports, port_uses, traffic},
-                      std::chrono::steady_clock::now,
-                      [this](const abi::event& event) { EventLog(dir).tell(event); }};
-
-    /// 0 where it isn't bound.
-    std::uint64_t generation_of(const AttachmentId& id) const
-    {
-        const auto key = to_wire(id);
-        return key ? pods.find(*key).value_or(abi::pod{}).id : 0;
-    }
-
-    /// Those bound when the command began: once unbound, nothing else tells where their filters are.
-    std::vector<BoundPod> pods_at_start = pod_hooks.has_filters() ? bindings.pods() : std::vector<BoundPod>{};
-};
-
 Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Datapath::Datapath(Datapath&&) noexcept = default;
 Datapath& Datapath::operator=(Datapath&&) noexcept = default;
@@ -102,8 +53,11 @@ Datapath Datapath::open(const Paths& paths, const FlowCapacity& flows)
 {
     const StateDir dir(paths.bpffs);
     dir.create();
+    const bool all_gone = !open_pinned(dir.map("living"));
     const bool fresh = ensure_programs(dir, ProgramSet::node, flows);
     auto state = std::make_unique<State>(dir);
+    if (all_gone)
+        state->find_the_living();
     if (fresh)
         state->bindings.repair();                   // a table may have been lost
     state->pod_hooks.update(state->pods_at_start);  // outside devices are followed by follow_devices()
@@ -282,25 +236,6 @@ void Datapath::forget_unbound_pod_hooks()
     for (const BoundPod& pod : state_->bindings.pods())
         bound.insert(pod.generation);
     state_->pod_hooks.forget_others(bound, state_->pods_at_start);
-}
-
-Seen Datapath::look(const NodePortBackend& backend, std::uint32_t netns_id) const
-{
-    abi::listener_question question{};
-    question.netns = netns_id;
-    question.listener = to_wire({backend.backend.address, backend.listener, backend.backend.protocol}).port;
-    question.pod = backend.generation;
-    question.backend = to_wire(backend.backend);
-
-    UniqueFd& program = state_->ask_listener;
-    if (!program)
-        program = open_pinned(state_->dir.program("ask_listener"));
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &question, .data_size_in = sizeof question);
-    if (!program || bpf_prog_test_run_opts(program.get(), &options) != 0)
-        throw Error(Code::io_failure,
-                    "ask the kernel who listens on " + backend.backend.to_string() + ": " + errno_text(errno));
-    const auto noted = state_->backends.find(question.backend);
-    return noted && noted->pod == backend.generation ? seen_from(*noted, std::chrono::steady_clock::now()) : Seen{};
 }
 
 Traffic Datapath::traffic(const NodePort& node_port) const

@@ -92,6 +92,18 @@ void inform(ReadOnly& rodata, const Recipe& recipe)
         rodata.host_netns_cookie = netns_cookie();
 }
 
+/// Such a table says that programs may only read it, which nobody can ask for. libbpf before 1.7 takes it for another
+/// one therefore, and doesn't use it again.
+void use_again(bpf_map* table, const std::filesystem::path& pinned)
+{
+    const UniqueFd fd = open_pinned(pinned);
+    if (!fd)
+        return;
+    bpf_map__set_pin_path(table, nullptr);
+    if (bpf_map__reuse_fd(table, fd.get()) != 0)
+        kernel_refused("use " + pinned.string(), errno);
+}
+
 template <typename Object>
 void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe)
 {
@@ -101,6 +113,7 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
     if (!object)
         kernel_refused("open the BPF object", errno);
     inform(*object->rodata, recipe);
+    use_again(object->maps.living, state.map("living"));
     bpf_map__set_max_entries(object->maps.flows_new, capacity_of(state.map("flows_new"), flows.fresh));
     bpf_map__set_max_entries(object->maps.flows_established,
                              capacity_of(state.map("flows_established"), flows.established));

@@ -21,9 +21,26 @@ namespace fs = std::filesystem;
 namespace {
 
 /// bpf/maps.h
-constexpr std::array tables{"meta",         "pods",      "pod_exposures",     "backends", "words",  "node_ports",
-                            "addresses",    "flows_new", "flows_established", "clashes",  "held",   "fragmented",
-                            "socket_peers", "port_uses", "traffic",           "drops",    "events", "event_head"};
+constexpr std::array tables{"meta",
+                            "pods",
+                            "pod_exposures",
+                            "backends",
+                            "words",
+                            "node_ports",
+                            "living",
+                            "pod_addresses",
+                            "addresses",
+                            "flows_new",
+                            "flows_established",
+                            "clashes",
+                            "held",
+                            "fragmented",
+                            "socket_peers",
+                            "port_uses",
+                            "traffic",
+                            "drops",
+                            "events",
+                            "event_head"};
 
 bool is_bpf_file_system(const fs::path& path) noexcept
 {

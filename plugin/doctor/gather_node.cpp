@@ -170,7 +170,7 @@ DatapathFacts gather_datapath(const Datapath& datapath, const ConfigFacts& confi
         if (!config.source.empty() && is_stale(prefix, node.answered))
             facts.stale.push_back(prefix);
     for (const BoundPod& pod : datapath.bindings().pods())
-        if (identify_netns(pod.netns) != pod.netns_identity)
+        if (pod.gone || identify_netns(pod.netns) != pod.netns_identity)
             facts.vanished.push_back(pod.pod());
     return facts;
 }

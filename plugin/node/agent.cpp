@@ -327,7 +327,7 @@ void Agent::follow()
 void Agent::forget_the_past()
 {
     node_.forget_the_past();
-    condition_.set_note("pods that went without DEL", node_.hidden_pods());
+    condition_.set_note("pods' namespaces", node_.hidden_pods());
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ Fate fate_of(const std::filesystem::path& netns, const NetnsIdentity& identity)
 PodFates::PodFates(const std::vector<BoundPod>& pods)
 {
     for (const BoundPod& pod : pods) {
-        const Fate fate = fate_of(pod.netns, pod.netns_identity);
+        const Fate fate = pod.gone ? Fate::gone : fate_of(pod.netns, pod.netns_identity);
         any_gone_ = any_gone_ || fate == Fate::gone;
         if (fate == Fate::hidden || fate == Fate::elsewhere)
             untold_[pod.netns] = pod.netns_identity;
@@ -43,9 +43,9 @@ std::string PodFates::shortfall() const
     if (hidden_.empty())
         return "";
     return hidden_ +
-           " is no network namespace here, though it may be one on the node: pods that went without DEL can't "
-           "be told; mount its directory into the agent's pod, at the same path and with "
-           "`mountPropagation: HostToContainer`";
+           " is no network namespace here, though it may be one on the node: no pod there can be adopted, nor told "
+           "from one whose runtime left its namespace behind; mount its directory into the agent's pod, at the same "
+           "path and with `mountPropagation: HostToContainer`";
 }
 
 }  // namespace sallyport

@@ -1,9 +1,10 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which pods are gone, as far as the agent can tell. It runs in a container: where the node's namespaces aren't mounted
-// into it as they come and go, a pod that lives looks like one that is gone, and to release its ports would be the end
-// of its traffic. So a pod counts as gone only where that is certain.
+// Which pods are gone, as far as the agent can tell. Of most the kernel tells; a namespace that its runtime has given
+// up, and something still holds, is told by its path. The agent runs in a container: where the node's namespaces aren't
+// mounted into it as they come and go, a pod that lives looks like one that is gone, and to release its ports would be
+// the end of its traffic. So a pod counts as gone only where that is certain.
 #pragma once
 
 #include "sallyport/bindings.hpp"

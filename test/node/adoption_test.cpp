@@ -96,6 +96,22 @@ struct Gateway
 
 }  // namespace
 
+TEST_CASE("an adopted pod has its age: one that is older than who was added before stays behind", "[adoption]")
+{
+    EarlierNode node;
+    Gateway older(node, "older");
+    node.know(older.pod);
+    Gateway younger(node, "younger");
+    require_ok(younger.pod.add());
+    REQUIRE(node.adopt().size() == 1);
+    CHECK(ask_tcp(node.client, {node_v4, 80}) == "younger " + client_v4);
+    CHECK(ask_udp(node.client, {node_v6, 443}).starts_with("younger " + client_v6));
+    CHECK(node.adopt()[0].outcome == Outcome::bound);  // a later agent finds it as it is
+    CHECK(ask_tcp(node.client, {node_v6, 80}) == "younger " + client_v6);
+    require_ok(younger.pod.del());
+    CHECK(ask_tcp(node.client, {node_v4, 80}) == "older " + client_v4);
+}
+
 TEST_CASE("a gateway that was there before the plugin is bound in place", "[adoption]")
 {
     EarlierNode node;

@@ -71,9 +71,13 @@ UniqueFd TestPod::listen(Kind kind, std::uint16_t port) const
     return bound_socket(netns, {kind.v6 ? "::" : "0.0.0.0", port}, kind.tcp() ? SOCK_STREAM : SOCK_DGRAM);
 }
 
+/// With this as its own device, a pod lives as long as the test: the node's namespace does.
+constexpr std::uint32_t loopback = 1;
+
 Programs::Programs(const LoadOptions& options)
     : object_(load_node(options)),
       backends(bpf_map__fd(object_->maps.backends), "backends"),
+      living(bpf_map__fd(object_->maps.living), "living"),
       words(bpf_map__fd(object_->maps.words), "words"),
       node_ports(bpf_map__fd(object_->maps.node_ports), "node_ports"),
       port_uses(bpf_map__fd(object_->maps.port_uses), "port_uses"),
@@ -93,6 +97,7 @@ void Programs::expose(const Target& node_port, std::uint8_t protocol, const std:
     for (const TestPod* pod : pods) {
         const bool v6 = node_port.address.find(':') != std::string::npos;
         const Target target = pod->at({v6, protocol}, container_port);
+        living.put(abi::living_key(pod->id), loopback);
         backends.put(endpoint_of(target, protocol), backend_entry(pod->id, pod->netns_id, htons(target.port)));
         abi::node_port_backend& place = port.backends[port.count++];
         place.address = wire_address(target.address);
@@ -134,6 +139,7 @@ void Programs::remap(const TestPod& pod, Kind kind, std::uint16_t port, std::uin
     entry.backends[0].pod = pod.id;
     entry.backends[0].netns = static_cast<__u32>(BPF_F_CURRENT_NETNS);
     entry.backends[0].port = entry.backends[0].listener = htons(container_port);
+    living.put(abi::living_key(pod.id), loopback);
     backends.put(endpoint_of(listener, kind.protocol), backend_entry(pod.id, pod.netns_id, htons(container_port)));
     use_port(kind.protocol, container_port, abi::PORT_OF_BACKEND);
     use_port(kind.protocol, port, abi::PORT_REMAPPED);
@@ -197,8 +203,10 @@ unsigned Programs::ask(const TestPod& pod, const Target& listener, std::uint8_t 
     question.listener = htons(listener.port);
     question.pod = pod.id;
     question.backend = endpoint_of(listener, protocol);
-    if (const auto known = backends.find(question.backend); !known || known->pod != pod.id)
+    if (const auto known = backends.find(question.backend); !known || known->pod != pod.id) {
+        living.put(abi::living_key(pod.id), loopback);
         backends.put(question.backend, backend_entry(pod.id, pod.netns_id, question.listener));
+    }
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(&question);
     return static_cast<unsigned>(run("ask_listener", Bytes(bytes, bytes + sizeof question)).verdict);
 }

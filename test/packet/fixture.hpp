@@ -50,6 +50,7 @@ private:
 
 public:
     BpfTable<abi::endpoint, abi::backend> backends;
+    BpfTable<std::uint32_t, std::uint32_t> living;
     BpfTable<std::uint64_t, abi::pod_word> words;
     BpfTable<abi::endpoint, abi::node_port> node_ports;
     BpfTable<std::uint32_t, std::uint32_t> port_uses;

@@ -272,14 +272,3 @@ PACKET_CASE("node_ingress", "a socket that is bound to a device hides no other",
     pods.check_next_goes_to(pods.young, kind);
     CHECK(pods.programs.backend(pods.young, kind).listening_since != 0);
 }
-
-PACKET_CASE("node_ingress", "a pod whose device is gone is nobody, and the host refuses", every_kind)
-{
-    Programs programs;
-    const TestPod pod(7, "10.0.0.7", "fd00::7");
-    programs.expose(node_at(kind), kind.protocol, {&pod});
-    programs.change(node_at(kind), kind.protocol, [](abi::node_port& port) { port.backends[0].host_device = 4242; });
-    check_untouched(programs.ingress(request(kind)), request(kind));
-    programs.change(node_at(kind), kind.protocol, [](abi::node_port& port) { port.backends[0].host_device = 1; });
-    check_translated(programs.ingress(request(kind)), to(request(kind), pod.at(kind)));
-}

@@ -11,7 +11,10 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace sallyport::test {
 
@@ -81,24 +84,48 @@ private:
     std::map<std::string, Value> entries_;
 };
 
+/// As the kernel keeps it: a pod lives until it is unbound, or ends by itself.
+class FakeLiving final : public Table<__u32, __u32>
+{
+public:
+    std::optional<__u32> find(const __u32& key) const override
+    {
+        return ended_.contains(key) ? std::nullopt : std::optional<__u32>(1);
+    }
+    void put(const __u32& key, const __u32& /*device*/) override { ended_.erase(key); }
+    void erase(const __u32& key) override { ended_.insert(key); }
+    std::vector<std::pair<__u32, __u32>> all() const override { return {}; }
+
+    void end(std::uint64_t generation) { ended_.insert(abi::living_key(generation)); }
+
+private:
+    std::set<__u32> ended_;
+};
+
 struct FakeTables
 {
     Lifetime lifetime;
     FakeTable<__u32, abi::meta> meta{lifetime};
     FakeTable<abi::pod_key, abi::pod> pods{lifetime};
     FakeTable<abi::pod_exposure_key, abi::pod_exposure> pod_exposures{lifetime};
+    FakeTable<abi::address, __u64> pod_addresses{lifetime};
+    FakeLiving living;
     FakeTable<abi::endpoint, abi::backend> backends{lifetime};
     FakeTable<__u64, abi::pod_word> words{lifetime};
     FakeTable<abi::endpoint, abi::node_port> node_ports{lifetime};
     FakeTable<__u32, __u32> port_uses{lifetime};
     FakeTable<abi::endpoint, std::vector<abi::traffic>> traffic{lifetime};
 
-    BindingTables references() { return {meta, pods, pod_exposures, backends, words, node_ports, port_uses, traffic}; }
+    BindingTables references()
+    {
+        return {meta, pods, pod_exposures, pod_addresses, living, backends, words, node_ports, port_uses, traffic};
+    }
 
     /// Entries that belong to pods; `meta` and `port_uses` outlive them.
     std::size_t entries() const
     {
-        return pods.size() + pod_exposures.size() + backends.size() + words.size() + node_ports.size() + traffic.size();
+        return pods.size() + pod_exposures.size() + pod_addresses.size() + backends.size() + words.size() +
+               node_ports.size() + traffic.size();
     }
 };
 

@@ -108,6 +108,7 @@ struct PodSpec
     bool v4 = true;
     bool v6 = true;
     bool settles_by_default = false;  ///< `settle` isn't set where the annotations don't
+    unsigned address_number = 0;      ///< as another pod's address_number(): it gets that one's addresses
     int device_number = 0;            ///< of its eth0; 0: what the kernel gives, mostly 2. With the stand-in alone
 };
 
@@ -128,6 +129,7 @@ public:
     Json result;  ///< of the whole chain; what a runtime caches
 
     const PodSpec& spec() const { return spec_; }
+    unsigned address_number() const { return spec_.address_number != 0 ? spec_.address_number : number_; }
     std::string full_name() const { return spec_.kubernetes_namespace + '/' + spec_.name; }
 
     /// The chain's ADD: the answer of the plugin that failed, or else of the last one, ours.

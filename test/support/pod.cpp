@@ -48,8 +48,9 @@ Pod::Pod(Node& node, PodSpec spec)
 void Pod::wire()
 {
     const std::string device = device_of(number_);
-    const std::string host_part = std::to_string(2 + number_ % 60000);
-    v4 = "10.1." + std::to_string(1 + number_ / 250 % 250) + '.' + std::to_string(1 + number_ % 250);
+    const unsigned number = address_number();
+    const std::string host_part = std::to_string(2 + number % 60000);
+    v4 = "10.1." + std::to_string(1 + number / 250 % 250) + '.' + std::to_string(1 + number % 250);
     v6 = "fd00:10:1::1:" + host_part;
 
     std::string outside = "link add " + device + " type veth peer name eth0 " +
@@ -65,7 +66,7 @@ void Pod::wire()
     const auto give = [&](const std::string& own, const char* length, const char* gateway, const char* any) {
         outside += "addr add " + std::string(gateway) + length + " dev " + device + "\n";
         outside += "link set " + device + " up\n";
-        outside += "route add " + own + length + " dev " + device + "\n";
+        outside += "route replace " + own + length + " dev " + device + "\n";  // a gone pod's, perhaps
         inside += "addr add " + own + length + " dev eth0\nlink set eth0 up\n";
         inside += "route add " + std::string(gateway) + length + " dev eth0\n";
         inside += "route add " + std::string(any) + " via " + gateway + "\n";

@@ -226,12 +226,13 @@ TEST_CASE("a node port that another namespace holds is refused, naming the holde
     const std::vector<Exposure> wanted = {
         {node_port("0.0.0.0"), {*Address::parse("10.0.1.7"), PodPort{9080}, Protocol::tcp}}};
     const auto holder = [](const NodePort& port, const std::string& space) {
-        return Holder{port, {"c2", "eth0"}, space, space + "/gateway-1"};
+        return Holder{port, {"c2", "eth0"}, space, space + "/gateway-1", "/run/netns/cni-2"};
     };
     require_refusal([&] { refuse_other_namespaces(wanted, pod(), {holder(node_port("0.0.0.0"), "apisix")}); },
                     Code::port_taken,
                     {"node port 0.0.0.0:80/tcp is held by apisix/gateway-1; remove that pod's sallyport.dev/expose or "
-                     "choose another port"});
+                     "choose another port. Where there is no such pod any more, its runtime left its network namespace "
+                     "behind: `umount /run/netns/cni-2` ends that"});
     require_refusal([&] { refuse_other_namespaces(wanted, pod(), {holder(node_port("192.0.2.7"), "apisix")}); },
                     Code::port_taken, {"held by apisix/gateway-1 (as 192.0.2.7:80/tcp)"});
     CHECK_NOTHROW(refuse_other_namespaces(wanted, pod(), {holder(node_port("0.0.0.0"), "kong")}));

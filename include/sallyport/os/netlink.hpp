@@ -17,6 +17,9 @@
 namespace sallyport {
 
 /// What a device's frames begin with.
+/// Ifindex of `lo`, in every namespace: its first device, which lives as long as it does and can't be moved.
+inline constexpr int loopback_device = 1;
+
 enum class LinkHeader {
     ethernet,
     none,   ///< the IP header: WireGuard, tun, IP in IP, PPP
