@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/os/file_lock.hpp"
 
+#include "line.hpp"
+
 #include "sallyport/error.hpp"
 
 #include <fcntl.h>
@@ -57,6 +59,40 @@ bool try_lock(const UniqueFd& fd, const std::filesystem::path& path)
     return true;
 }
 
+/// Where we stand among those who wait. Only the first of them tries the lock, so it goes to whoever came first.
+class Waiting
+{
+public:
+    explicit Waiting(const std::filesystem::path& directory) : line_(directory) {}
+
+    bool is_our_turn()
+    {
+        joined_ = joined_ || line_.join();
+        if (!joined_)
+            return false;
+        if (const off_t ahead = line_.ahead(); ahead != ahead_) {
+            ahead_ = ahead;
+            moved_ = Clock::now();
+        }
+        return ahead_ == 0 || Clock::now() - moved_ > stands_still;
+    }
+
+    /// The farther ahead the first one is, the longer it takes till then.
+    Clock::duration pause() const
+    {
+        return joined_ ? std::clamp<Clock::duration>(ahead_ * 1ms, 500us, 50ms) : Clock::duration(100us);
+    }
+
+private:
+    /// The first one may be frozen, or stopped in a debugger: then everybody else tries.
+    static constexpr std::chrono::seconds stands_still{1};
+
+    Line line_;
+    bool joined_ = false;
+    off_t ahead_ = -1;
+    Clock::time_point moved_;
+};
+
 }  // namespace
 
 FileLock FileLock::take(const std::filesystem::path& directory, std::chrono::milliseconds patience)
@@ -66,14 +102,15 @@ FileLock FileLock::take(const std::filesystem::path& directory, std::chrono::mil
 
     make_directory(directory);
     UniqueFd fd = open_lock(path);
+    Waiting waiting(directory);
     // Polled, as flock has no timeout but by a signal, and a signal handler would be the whole process's business.
-    for (Clock::duration pause = 1ms; !try_lock(fd, path); pause = std::min<Clock::duration>(2 * pause, 20ms)) {
+    while (!(waiting.is_our_turn() && try_lock(fd, path))) {
         const Clock::duration left = deadline - Clock::now();
         if (left <= 0ms)
-            throw Error(Code::try_again_later, "lock " + path.string() + ": another process has held it for " +
+            throw Error(Code::try_again_later, "lock " + path.string() + ": other processes have held it for " +
                                                    std::to_string(patience.count()) + " ms; `fuser -v " +
-                                                   path.string() + "` names it");
-        std::this_thread::sleep_for(std::min(pause, left));
+                                                   path.string() + "` names them");
+        std::this_thread::sleep_for(std::min(waiting.pause(), left));
     }
     return FileLock(std::move(fd));
 }

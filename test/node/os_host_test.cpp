@@ -4,6 +4,10 @@
 // FileLock, open_netns and identify_netns against the running kernel.
 #include "os_support.hpp"
 
+#include <mutex>
+#include <optional>
+#include <thread>
+
 namespace sallyport {
 
 // ---- FileLock ----------------------------------------------------------------------------------------------------
@@ -36,6 +40,74 @@ TEST_CASE("a killed holder lets go of the lock")
     CHECK(failure([&] { FileLock::take(directory.path(), 0ms); }).first == Code::try_again_later);
     holder.kill();
     FileLock::take(directory.path(), 0ms);
+}
+
+TEST_CASE("the lock goes to whoever came first, however many wait")
+{
+    const TemporaryDirectory directory;
+    std::optional<FileLock> holder = FileLock::take(directory.path(), 0ms);
+    constexpr int count = 100;
+    std::mutex mutex;
+    std::vector<int> served;
+    std::vector<std::future<void>> waiting;
+    for (int number = 0; number < count; number++) {
+        waiting.push_back(std::async(std::launch::async, [&, number] {
+            const FileLock lock = FileLock::take(directory.path(), 30s);
+            const std::lock_guard guard(mutex);
+            served.push_back(number);
+        }));
+        std::this_thread::sleep_for(5ms);  // each has joined before the next one comes
+    }
+    holder.reset();
+    // Who comes last gets in no one's way.
+    for (auto& one : waiting)
+        one.get();
+    CHECK(std::ranges::is_sorted(served));
+    CHECK(served.size() == count);
+}
+
+TEST_CASE("who is killed or gives up while waiting for the lock keeps nobody from it")
+{
+    const TemporaryDirectory directory;
+    std::optional<FileLock> holder = FileLock::take(directory.path(), 0ms);
+    std::future<Code> impatient =
+        std::async(std::launch::async, [&] { return failure([&] { FileLock::take(directory.path(), 100ms); }).first; });
+    std::this_thread::sleep_for(20ms);
+    const pid_t killed = ::fork();
+    if (killed == 0) {
+        holder.reset();  // its copy
+        FileLock::take(directory.path(), 30s);
+        ::_exit(0);
+    }
+    std::this_thread::sleep_for(20ms);
+    std::future<FileLock> last = std::async(std::launch::async, [&] { return FileLock::take(directory.path(), 10s); });
+    CHECK(impatient.get() == Code::try_again_later);
+    ::kill(killed, SIGKILL);
+    ::waitpid(killed, nullptr, 0);
+    const auto begin = std::chrono::steady_clock::now();
+    holder.reset();
+    last.get();
+    CHECK(std::chrono::steady_clock::now() - begin < 1s);
+}
+
+TEST_CASE("a process that is stopped while it waits for the lock doesn't stop the others")
+{
+    const TemporaryDirectory directory;
+    std::optional<FileLock> holder = FileLock::take(directory.path(), 0ms);
+    const pid_t stopped = ::fork();
+    if (stopped == 0) {
+        holder.reset();  // its copy
+        FileLock::take(directory.path(), 30s);
+        ::_exit(0);
+    }
+    std::this_thread::sleep_for(50ms);
+    ::kill(stopped, SIGSTOP);
+    std::future<FileLock> next = std::async(std::launch::async, [&] { return FileLock::take(directory.path(), 10s); });
+    std::this_thread::sleep_for(20ms);
+    holder.reset();
+    next.get();
+    ::kill(stopped, SIGKILL);
+    ::waitpid(stopped, nullptr, 0);
 }
 
 TEST_CASE("the lock and its directories are for root, whatever the umask")

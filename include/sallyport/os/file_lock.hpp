@@ -1,7 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The lock under which every change of our state happens: flock(2), so a killed holder lets go of it.
+// The lock under which every change of our state happens: flock(2), so a killed holder lets go of it. Who waits for it
+// gets it in the order in which they came.
 #pragma once
 
 #include "sallyport/os/unique_fd.hpp"
@@ -14,8 +15,8 @@ namespace sallyport {
 class FileLock
 {
 public:
-    /// Creates the directory and `lock` in it where missing, and waits at most `patience` for other holders.
-    /// Throws Error: node_lacks where the file can't be made, try_again_later where the patience ran out.
+    /// Creates the directory, and `lock` and `line` in it, where missing, and waits at most `patience` for other
+    /// holders. Throws Error: node_lacks where the file can't be made, try_again_later where the patience ran out.
     static FileLock take(const std::filesystem::path& directory, std::chrono::milliseconds patience);
 
 private:
