@@ -54,6 +54,11 @@ void Bindings::bind(const Binding& binding)
     const std::uint64_t generation = meta().last_pod + 1;
     const abi::pod record = owner_record(binding, generation);  // throws before anything is changed
     refuse_full(binding);
+    if (const auto remaps = std::ranges::count(binding.exposures, Scope::pod,
+                                               [](const Exposure& exposure) { return exposure.node_port.scope; });
+        remaps > 0)
+        refuse_without_room(binding.pod.pod_namespace, static_cast<std::size_t>(remaps),
+                            shares_without(binding.pod.id));
 
     remove(binding.pod.id, Departure::undone);
     abi::meta given = meta();
@@ -61,9 +66,11 @@ void Bindings::bind(const Binding& binding)
     tables_.meta.put(the_meta, given);
     try {
         write(*key, record, binding);
-    } catch (const Error&) {
+    } catch (const Error& error) {
         remove(binding.pod.id, Departure::undone);
-        throw;
+        if (error.code() != Code::try_again_later)
+            throw;
+        throw Error(error.code(), error.what() + ("; most is held by " + largest_of(shares_without(binding.pod.id))));
     }
     tell(abi::EVENT_BIND, record, binding.exposures);
 }

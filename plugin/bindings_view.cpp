@@ -50,6 +50,21 @@ std::vector<BoundPod> Bindings::pods() const
     return pods;
 }
 
+std::vector<PodShare> Bindings::shares_without(const AttachmentId& id) const
+{
+    std::map<std::uint64_t, PodShare> shares;
+    for (const BoundPod& pod : pods())
+        if (pod.id != id)
+            shares.emplace(pod.generation, PodShare{pod.pod_namespace, pod.pod()});
+    for (const auto& [key, exposure] : tables_.pod_exposures.all())
+        if (const auto share = shares.find(key.pod); share != shares.end())
+            (exposure.node_port.scope == abi::AT_POD ? share->second.remaps : share->second.exposures)++;
+    std::vector<PodShare> all;
+    for (auto& [generation, share] : shares)
+        all.push_back(std::move(share));
+    return all;
+}
+
 bool Bindings::any_gone() const
 {
     const auto records = tables_.pods.all();

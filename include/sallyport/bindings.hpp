@@ -16,6 +16,7 @@
 #include "sallyport/os/netns.hpp"
 #include "sallyport/policy.hpp"
 #include "sallyport/port_uses.hpp"
+#include "sallyport/room.hpp"
 #include "sallyport/table.hpp"
 #include "sallyport/witness.hpp"
 
@@ -95,7 +96,8 @@ public:
     std::uint64_t next_generation() const;
 
     /// Replaces whatever the attachment held. Throws Error: port_taken where a node port has its MAX_BACKENDS pods
-    /// already, invalid_environment where a name is too long for the record; nothing is changed then.
+    /// already, try_again_later where there is no room (room.hpp), invalid_environment where a name is too long for the
+    /// record; nothing is changed then.
     void bind(const Binding& binding);
 
     /// Removes everything that the attachment holds; false if it held nothing. A node port whose last pod goes, and
@@ -152,6 +154,7 @@ private:
     bool waits(const abi::node_port& entry) const;
 
     void refuse_full(const Binding& binding) const;
+    std::vector<PodShare> shares_without(const AttachmentId& id) const;
     void write(const abi::pod_key& key, const abi::pod& record, const Binding& binding);
     void claim(const NodePort& node_port, const abi::node_port_backend& place, Ages& ages);
     bool remove(const AttachmentId& id, Departure how);

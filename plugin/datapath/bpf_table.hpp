@@ -13,9 +13,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,21 @@ namespace sallyport {
     throw Error(full ? Code::try_again_later : Code::io_failure,
                 action + " table " + table + ": " +
                     (full ? "it is full; remove pods from this node first" : errno_text(error)));
+}
+
+/// Writes an entry. The kernel takes the memory for one from a small stock, which it fills up in the background, so
+/// that "out of memory" may be over a moment later: a thousand entries of a per-CPU table at once are more than there
+/// is.
+inline void update(int fd, const std::string& table, const void* key, const void* value)
+{
+    using std::chrono::steady_clock;
+    for (const auto end = steady_clock::now() + std::chrono::seconds(2);
+         bpf_map_update_elem(fd, key, value, BPF_ANY) != 0;) {
+        const int error = errno;
+        if (error != ENOMEM || steady_clock::now() > end)
+            throw_table_error("write to", table, error);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 /// The kernel copies as much as the table has into what we give it: what else somebody may have pinned by our name
@@ -61,11 +78,7 @@ public:
         return std::nullopt;
     }
 
-    void put(const Key& key, const Value& value) override
-    {
-        if (bpf_map_update_elem(fd_, &key, &value, BPF_ANY) != 0)
-            throw_table_error("write to", name_, errno);
-    }
+    void put(const Key& key, const Value& value) override { update(fd_, name_, &key, &value); }
 
     void erase(const Key& key) override
     {
@@ -157,8 +170,7 @@ public:
     {
         std::vector<Value> all_cpus(values);
         all_cpus.resize(cpus_);
-        if (bpf_map_update_elem(fd_, &key, all_cpus.data(), BPF_ANY) != 0)
-            throw_table_error("write to", name_, errno);
+        update(fd_, name_, &key, all_cpus.data());
     }
 
     void erase(const Key& key) override
