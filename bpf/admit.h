@@ -127,6 +127,10 @@ __noinline int admit(struct __sk_buff *skb, int known, int chosen)
 	backend = find_backend_of(walk->place.pod, &walk->place.address, walk->place.port, pkt->protocol);
 	if (!backend)
 		return TCX_NEXT; /* the command was just writing the place, or the pod has ended */
+	if (opens(pkt) && is_leaving(port, walk->place.pod) && is_held(port, &walk->tuple)) {
+		count_held(&walk->node_port);
+		return TCX_DROP;
+	}
 
 	client_port = opens(pkt) ? pkt->source_port : shown_port(walk);
 	make_key(&walk->key, pkt->protocol, &walk->place.address, walk->place.port, &pkt->source, client_port);

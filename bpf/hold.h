@@ -3,8 +3,8 @@
 /*
  * A new connection that finds no pod which serves is left unanswered for a while: its client sends the first packet
  * again, and finds the pod that serves meanwhile. The clock is the connection's own, so that nobody waits longer than
- * said. Where there is no pod, the packet is dropped; where there is one, it gets the packet, and its refusal is
- * dropped (refuse.h).
+ * said. Where there is no pod, or it is ending, the packet is dropped; where there is one, it gets the packet, and its
+ * refusal is dropped (refuse.h).
  */
 #ifndef SALLYPORT_HOLD_H
 #define SALLYPORT_HOLD_H
@@ -42,6 +42,18 @@ static __always_inline bool is_held(const struct node_port *port, const struct f
 		return true;
 	bpf_map_delete_elem(&held, tuple);
 	return false;
+}
+
+/*
+ * Was the pod that takes it told to end a moment ago? What waits in a listener's queue when its server ends is reset by
+ * most of them; who waits for the next pod isn't. After the hold time the pod serves for as long as it does.
+ */
+static __always_inline bool is_leaving(const struct node_port *port, __u64 pod)
+{
+	__u64 limit = hold_time(port);
+	const struct pod_word *word = limit ? bpf_map_lookup_elem(&words, &pod) : NULL;
+
+	return word && word->ending && passed_since(word->told_at) <= WORD_LASTS && passed_since(word->since) < limit;
 }
 
 /* Has the connection waited already? */

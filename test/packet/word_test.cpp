@@ -82,6 +82,33 @@ PACKET_CASE("node_ingress", "a pod that is ending gets nothing new while another
     pods.check_next_goes_to(pods.youngest, kind);  // nobody else is left
 }
 
+PACKET_CASE("node_ingress", "who comes to the last pod as it ends waits for the next, with hold, and not for longer",
+            every_kind)
+{
+    ThreePods pods(kind);
+    const auto told_to_end = [](std::uint64_t ago) {
+        return [ago](abi::pod_word& word) {
+            word.ending = 1;
+            word.since = word.told_at - ago;
+        };
+    };
+    pods.programs.change(node_at(kind), kind.protocol, [](abi::node_port& port) { port.backends[0].hold_ms = 15000; });
+    open_flow(pods.programs, pods.youngest, kind, 30000);
+    pods.programs.say(pods.youngest, told_to_end(second));
+    pods.check_next_goes_to(pods.middle, kind);
+    pods.programs.say(pods.middle, told_to_end(second));
+    pods.programs.say(pods.oldest, told_to_end(second));
+    check_dropped(pods.programs.ingress(request(kind, 50000)));
+    CHECK(pods.programs.traffic(node_at(kind), kind.protocol).held == 1);
+    const Packet later = with_flags(request(kind, 30000), tcp_flag::ack);
+    check_translated(pods.programs.ingress(later), to(later, pods.youngest.at(kind)));  // its own it keeps
+
+    pods.programs.say(pods.youngest, told_to_end(16 * second));
+    pods.check_next_goes_to(pods.youngest, kind);
+    pods.programs.say(pods.youngest, [](abi::pod_word& word) { word.ending = 1; });  // nobody knows since when
+    pods.check_next_goes_to(pods.youngest, kind);
+}
+
 PACKET_CASE("node_ingress", "a pod that isn't Ready gets nothing while a Ready one serves", every_kind)
 {
     ThreePods pods(kind);
