@@ -197,8 +197,8 @@ TEST_CASE("kubernetes: a long list is read while it arrives, a huge object isn't
 {
     const std::string padding(50'000, 'x');
     const std::string padded = replaced(pod, R"("phase")", R"("note":")" + padding + R"(","phase")");
-    Endless long_list = repeated(list_of("").substr(0, list_of("").size() - 2) + pod, "," + padded, 400, "]}");
-    CHECK(read_list(long_list).pods.size() == 401);  // 20 MB
+    Endless long_list = repeated(list_of("").substr(0, list_of("").size() - 2) + pod, "," + padded, 180, "]}");
+    CHECK(read_list(long_list).pods.size() == 181);  // 9 MB, more than one object may have
 
     Endless huge_string = repeated(R"({"kind":")", std::string(1'000'000, 'x'), 1000, R"("})");
     CHECK_THROWS_AS(read_list(huge_string), Error);
