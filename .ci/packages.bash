@@ -51,16 +51,20 @@ mirror_of()
 # Packages that bring a service start it when they are installed; not here.
 install_packages()
 {
-    local policy=/usr/sbin/policy-rc.d had_nginx=no
-    ! installed nginx-common || had_nginx=yes
+    local policy=/usr/sbin/policy-rc.d service new=()
+    for service in nginx haproxy; do
+        [ -e /etc/init.d/$service ] || new+=($service)
+    done
     if [ ! -e $policy ]; then
         trap "rm -f $policy" EXIT
         printf '#!/bin/sh\nexit 101\n' >$policy
         chmod 755 $policy
     fi
     apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@"
-    if [ $had_nginx = no ] && command -v systemctl >/dev/null; then
-        systemctl disable --quiet nginx 2>/dev/null || true # nor at the next boot
+    if command -v systemctl >/dev/null; then
+        for service in "${new[@]}"; do
+            systemctl disable --quiet $service 2>/dev/null || true # nor at the next boot
+        done
     fi
 }
 
@@ -147,4 +151,30 @@ fetch()
     scratch=$(mktemp -d)
     unpack_in "$scratch" "${@:2}" || { rm -rf "$scratch"; return 1; }
     keep "$scratch" "$scratch"/unpacked "$directory" "$wanted"
+}
+
+# In these two the Go is tier conf's (.ci/setup-tests).
+go_in()
+{
+    local scratch=$1
+    shift
+    GOROOT=$deps/conf/usr/lib/go-1.24 GOPATH=$scratch/go GOCACHE=$scratch/cache GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
+        $deps/conf/usr/lib/go-1.24/bin/go "$@"
+}
+
+# go_module <scratch> <module> <hash>: below <scratch>/go/pkg/mod.
+go_module()
+{
+    GOFLAGS=-modcacherw go_in "$1" mod download -json "$2" >"$1"/module || return 1
+    grep -qF "\"Sum\": \"$3\"" "$1"/module || die "$2 has another hash than $3"
+}
+
+# go_build <scratch> <module> <argument of go build>...: programs of a module that is there, with what its own go.sum pins, to
+# <scratch>/bin.
+go_build()
+{
+    local scratch=$1 module=$2
+    shift 2
+    (cd "$scratch/go/pkg/mod/$module" &&
+        GOFLAGS='-mod=readonly -modcacherw' go_in "$scratch" build -p 2 -trimpath -ldflags '-s -w' -o "$scratch"/bin/ "$@")
 }

@@ -208,6 +208,15 @@ std::string Connection::read_all()
     return std::exchange(buffer_, "");
 }
 
+std::string Connection::read(std::size_t size)
+{
+    while (buffer_.size() < size && receive()) {
+    }
+    std::string data = buffer_.substr(0, size);
+    buffer_.erase(0, size);
+    return data;
+}
+
 std::string ask_tcp(const Namespace& netns, const Target& target, const DialOptions& options)
 {
     try {

@@ -76,6 +76,7 @@ public:
     void finish();            ///< no more to send
     std::string read_line();  ///< without its end; what there was where the connection ends first
     std::string read_all();
+    std::string read(std::size_t size);  ///< less where the connection ends first
 
 private:
     bool receive();
