@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -72,9 +73,24 @@ public:
             return false;
         if (const off_t ahead = line_.ahead(); ahead != ahead_) {
             ahead_ = ahead;
-            moved_ = Clock::now();
+            lock_is_held();
         }
         return ahead_ == 0 || Clock::now() - moved_ > stands_still;
+    }
+
+    /// It was, and somebody had the lock: so the line stands still with reason.
+    void lock_is_held()
+    {
+        moved_ = Clock::now();
+        free_since_.reset();
+    }
+
+    /// It was, and nobody had the lock. The first one has a moment to take it.
+    bool may_take()
+    {
+        if (!free_since_)
+            free_since_ = Clock::now();
+        return ahead_ == 0 || Clock::now() - *free_since_ > stands_still / 5;
     }
 
     /// The farther ahead the first one is, the longer it takes till then.
@@ -85,12 +101,13 @@ public:
 
 private:
     /// The first one may be frozen, or stopped in a debugger: then everybody else tries.
-    static constexpr std::chrono::seconds stands_still{1};
+    static constexpr std::chrono::milliseconds stands_still{1000};
 
     Line line_;
     bool joined_ = false;
     off_t ahead_ = -1;
     Clock::time_point moved_;
+    std::optional<Clock::time_point> free_since_;
 };
 
 }  // namespace
@@ -104,7 +121,15 @@ FileLock FileLock::take(const std::filesystem::path& directory, std::chrono::mil
     UniqueFd fd = open_lock(path);
     Waiting waiting(directory);
     // Polled, as flock has no timeout but by a signal, and a signal handler would be the whole process's business.
-    while (!(waiting.is_our_turn() && try_lock(fd, path))) {
+    for (;;) {
+        if (waiting.is_our_turn()) {
+            if (!try_lock(fd, path))
+                waiting.lock_is_held();
+            else if (waiting.may_take())
+                return FileLock(std::move(fd));
+            else
+                ::flock(fd.get(), LOCK_UN);
+        }
         const Clock::duration left = deadline - Clock::now();
         if (left <= 0ms)
             throw Error(Code::try_again_later, "lock " + path.string() + ": other processes have held it for " +
@@ -112,7 +137,6 @@ FileLock FileLock::take(const std::filesystem::path& directory, std::chrono::mil
                                                    path.string() + "` names them");
         std::this_thread::sleep_for(std::min(waiting.pause(), left));
     }
-    return FileLock(std::move(fd));
 }
 
 }  // namespace sallyport

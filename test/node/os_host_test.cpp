@@ -4,11 +4,26 @@
 // FileLock, open_netns and identify_netns against the running kernel.
 #include "os_support.hpp"
 
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 namespace sallyport {
+
+namespace {
+
+/// The place that was taken last, which is how the line's file begins.
+std::uint32_t last_in_line(const std::filesystem::path& directory)
+{
+    std::uint32_t last = 0;
+    std::ifstream(directory / "line", std::ios::binary).read(reinterpret_cast<char*>(&last), sizeof last);
+    return last;
+}
+
+}  // namespace
 
 // ---- FileLock ----------------------------------------------------------------------------------------------------
 
@@ -46,18 +61,21 @@ TEST_CASE("the lock goes to whoever came first, however many wait")
 {
     const TemporaryDirectory directory;
     std::optional<FileLock> holder = FileLock::take(directory.path(), 0ms);
-    constexpr int count = 100;
+    constexpr unsigned count = 100;
     std::mutex mutex;
-    std::vector<int> served;
+    std::vector<unsigned> served;
     std::vector<std::future<void>> waiting;
-    for (int number = 0; number < count; number++) {
+    const std::uint32_t first = last_in_line(directory.path()) + 1;
+    for (unsigned number = 0; number < count; number++) {
         waiting.push_back(std::async(std::launch::async, [&, number] {
             const FileLock lock = FileLock::take(directory.path(), 30s);
             const std::lock_guard guard(mutex);
             served.push_back(number);
         }));
-        std::this_thread::sleep_for(5ms);  // each has joined before the next one comes
+        while (last_in_line(directory.path()) != first + number)  // each has joined before the next one comes
+            std::this_thread::sleep_for(1ms);
     }
+    std::this_thread::sleep_for(1500ms);  // a holder that takes its time, beside which the line stands still
     holder.reset();
     // Who comes last gets in no one's way.
     for (auto& one : waiting)
