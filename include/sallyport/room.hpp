@@ -14,11 +14,11 @@
 namespace sallyport {
 
 /// Ports that pods remap, of all pods and of one namespace's. A port of a pod with IPv4 and IPv6 counts twice.
-inline constexpr std::size_t room_for_remaps = abi::MAX_NODE_PORTS / 4 * 3;
+inline constexpr std::size_t room_for_remaps = std::size_t{abi::MAX_NODE_PORTS} / 4 * 3;
 inline constexpr std::size_t room_of_a_namespace = room_for_remaps / 3;
 
 /// Pods that only remap.
-inline constexpr std::size_t room_for_remapping_pods = abi::MAX_PODS / 4 * 3;
+inline constexpr std::size_t room_for_remapping_pods = std::size_t{abi::MAX_PODS} / 4 * 3;
 
 /// What one pod holds.
 struct PodShare
