@@ -43,7 +43,7 @@ bench: setup
 	$(MAKE) all
 	test/bench/run
 
-# A dozen real servers, and how they end behind a node port; downloads those that Debian hasn't. Prints a table.
+# Eleven real servers, and how they end behind a node port; downloads those that Debian hasn't. Prints a table.
 gateways: setup build/build.ninja
 	.ci/setup-gateways
 	cmake --build --preset release --target sallyport gateways_tests
