@@ -17,9 +17,11 @@
 /* How long, in ns, connections to this port may wait. 0 too where the port has no pod, and none came in time. */
 static __always_inline __u64 hold_time(const struct node_port *port)
 {
-	if (port->count ? !any_lives(port) : now() >= port->vacant_until)
+	__u64 limit = port->backends[0].hold_ms * NSEC_PER_MSEC;
+
+	if (!limit || (port->count ? !any_lives(port) : now() >= port->vacant_until))
 		return 0;
-	return port->backends[0].hold_ms * NSEC_PER_MSEC;
+	return limit;
 }
 
 /* Shall this packet be left unanswered? */
@@ -50,7 +52,7 @@ static __always_inline bool is_held(const struct node_port *port, const struct f
  */
 static __always_inline bool is_leaving(const struct node_port *port, __u64 pod)
 {
-	__u64 limit = hold_time(port);
+	__u64 limit = port->backends[0].hold_ms * NSEC_PER_MSEC; /* it lives: else it wouldn't take it */
 	const struct pod_word *word = limit ? bpf_map_lookup_elem(&words, &pod) : NULL;
 
 	return word && word->ending && passed_since(word->told_at) <= WORD_LASTS && passed_since(word->since) < limit;
