@@ -17,8 +17,6 @@ namespace sallyport {
 
 namespace {
 
-constexpr __u32 the_meta = 0;
-
 bool is_exact(const NodePort& node_port)
 {
     return node_port.scope == Scope::node && !node_port.address.is_any();

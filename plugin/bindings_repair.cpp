@@ -14,12 +14,6 @@
 
 namespace sallyport {
 
-namespace {
-
-constexpr __u32 the_meta = 0;
-
-}  // namespace
-
 void Bindings::repair()
 {
     const std::map<std::uint64_t, abi::pod> whole = drop_ownerless();

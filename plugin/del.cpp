@@ -108,6 +108,24 @@ void end_predecessors_of(const Request& request, const TolerantConfig& config)
     });
 }
 
+/// The runtime can't mend what is in our way of a removal, so it doesn't fail the call: the log gets it, with what
+/// follows from it.
+void try_removal(const Request& request, const std::string& command, const char* consequence,
+                 void (*remove)(const Request& request, const TolerantConfig& config)) noexcept
+{
+    try {
+        const TolerantConfig config = parse_base_config(request.config);
+        try {
+            remove(request, config);
+        } catch (const std::exception& failure) {
+            log_to(config.log);
+            log_error(command + " " + request.attachment.container_id + ": " + failure.what() + "; " + consequence);
+        }
+    } catch (const std::exception&) {
+        return;  // out of memory: not even the log can be told
+    }
+}
+
 }  // namespace
 
 std::chrono::milliseconds patience_of(Caller caller)
@@ -135,18 +153,7 @@ void end_predecessors(Bindings& bindings, const AttachmentId& successor, const s
 
 void end_predecessors_of_plain(const Request& request) noexcept
 {
-    try {
-        const TolerantConfig config = parse_base_config(request.config);
-        try {
-            end_predecessors_of(request, config);
-        } catch (const std::exception& failure) {
-            log_to(config.log);
-            log_error("ADD " + request.attachment.container_id + ": " + failure.what() +
-                      "; a pod that had its address before still holds its node ports");
-        }
-    } catch (const std::exception&) {
-        return;  // out of memory: not even the log can be told
-    }
+    try_removal(request, "ADD", "a pod that had its address before still holds its node ports", end_predecessors_of);
 }
 
 void unbind_pod(const BaseConfig& config, const AttachmentId& id)
@@ -156,20 +163,9 @@ void unbind_pod(const BaseConfig& config, const AttachmentId& id)
 
 void del(const Request& request) noexcept
 {
-    // The runtime can't mend what is in our way, and after a failure it frees neither the pod's addresses nor its
-    // namespace. What stays here is a gone pod's: the next gateway's ADD removes it, or the agent.
-    try {
-        const TolerantConfig config = parse_base_config(request.config);
-        try {
-            remove_attachment(request, config);
-        } catch (const std::exception& failure) {
-            log_to(config.log);
-            log_error("DEL " + request.attachment.container_id + ": " + failure.what() +
-                      "; left to the next gateway's ADD, or to the agent");
-        }
-    } catch (const std::exception&) {
-        return;  // out of memory: not even the log can be told
-    }
+    // After a failure the runtime would free neither the pod's addresses nor its namespace. What stays here is a gone
+    // pod's: the next gateway's ADD removes it, or the agent.
+    try_removal(request, "DEL", "left to the next gateway's ADD, or to the agent", remove_attachment);
 }
 
 void gc(const Request& request)

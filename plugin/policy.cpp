@@ -191,8 +191,7 @@ void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachme
                     "node port " + exposure.node_port.to_string() + " is held by " + holder.pod +
                         (exposure.node_port == holder.node_port ? "" : " (as " + holder.node_port.to_string() + ")") +
                         "; remove that pod's sallyport.dev/expose or choose another port. Where there is no such pod "
-                        "any more, "
-                        "its runtime left its network namespace behind: `umount " +
+                        "any more, its runtime left its network namespace behind: `umount " +
                         holder.netns + "` ends that");
 }
 

@@ -38,6 +38,9 @@ Exposure exposure_from(const abi::pod_exposure& record);
 
 abi::backend backend_record(const Exposure& exposure, const abi::pod& pod, const Listeners& listeners);
 
+/// The key of the one entry of `meta`.
+inline constexpr __u32 the_meta = 0;
+
 /// The key of the exposure number `index` of a pod.
 abi::pod_exposure_key exposure_key(std::uint64_t generation, __u32 index);
 

@@ -9,6 +9,7 @@
 #include "sallyport/error.hpp"
 #include "sallyport/inspection.hpp"
 #include "sallyport/log.hpp"
+#include "sallyport/records.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -27,8 +28,6 @@
 namespace sallyport {
 
 namespace {
-
-constexpr __u32 the_meta = 0;
 
 /// libbpf explains itself through a callback of the process. What it says goes to the log, never to stdout or stderr.
 int keep_libbpf_message(libbpf_print_level level, const char* format, va_list arguments) noexcept
