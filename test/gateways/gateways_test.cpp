@@ -12,7 +12,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include <ctime>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -29,15 +28,6 @@ namespace {
 constexpr auto pre_stop = 500ms;
 constexpr auto grace = 10s;
 
-/// As Kubernetes writes it.
-std::string in_half_a_minute()
-{
-    const std::time_t time = std::time(nullptr) + 30;
-    char text[32];
-    std::strftime(text, sizeof text, "%FT%TZ", std::gmtime(&time));
-    return text;
-}
-
 /// A cluster's API server and our agent, which hears of the pods from there.
 struct Kubernetes
 {
@@ -48,16 +38,14 @@ struct Kubernetes
         agent->wait_until_begun();
     }
 
-    void tell(const Pod& pod, const char* event, bool ready, bool ending = false)
+    void tell(const Pod& pod, const char* event, bool ready)
     {
-        Json object = api_pod(pod.uid, std::to_string(++version), ready);
-        object["metadata"]["name"] = pod.spec().name;
-        object["metadata"]["namespace"] = pod.spec().kubernetes_namespace;
-        if (ending) {
-            object["metadata"]["deletionTimestamp"] = in_half_a_minute();
-            object["metadata"]["deletionGracePeriodSeconds"] = 30;
-        }
-        server.send(event, object);
+        server.send(event, api_pod(pod, std::to_string(++version), ready));
+    }
+
+    void tell_end(const Pod& pod, const char* event, bool ready)
+    {
+        server.send(event, ending(api_pod(pod, std::to_string(++version), ready)));
     }
 
     ApiServer server;
@@ -100,12 +88,12 @@ public:
     void end(Gateway& gateway)
     {
         if (kubernetes_)
-            kubernetes_->tell(*gateway.pod, "MODIFIED", true, true);
+            kubernetes_->tell_end(*gateway.pod, "MODIFIED", true);
         std::this_thread::sleep_for(pre_stop);
         gateway.container->end(grace);
         require_ok(gateway.pod->del());
         if (kubernetes_)
-            kubernetes_->tell(*gateway.pod, "DELETED", false, true);
+            kubernetes_->tell_end(*gateway.pod, "DELETED", false);
     }
 
     void ask_for(std::chrono::milliseconds time)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateways/server.hpp"
 
+#include "support/http.hpp"
 #include "support/places.hpp"
 
 #include <csignal>
@@ -31,13 +32,10 @@ Path program(const Path& directory, const std::string& name, const std::string& 
 
 Words nginx(const Path& directory, const std::string& answer)
 {
-    std::string places;
-    for (const char* what : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
-        places += std::string(what) + "_temp_path " + (directory / what).string() + ";\n";
     write(directory / "nginx.conf", "user root;\ndaemon off;\nworker_processes 2;\npid " +
                                         (directory / "pid").string() + ";\nevents {}\nhttp {\naccess_log off;\n" +
-                                        places + "server { listen 9080; location / { return 200 \"" + answer +
-                                        "\"; } }\n}\n");
+                                        nginx_temp_paths(directory) +
+                                        "server { listen 9080; location / { return 200 \"" + answer + "\"; } }\n}\n");
     return {"nginx", "-e", (directory / "error.log").string(), "-c", (directory / "nginx.conf").string()};
 }
 

@@ -55,7 +55,7 @@ std::uint32_t id_of(const Node& node, const Pod& pod)
 }
 
 /// What a client hears from the node port, of every family and protocol.
-void check_nobody_answers(const Node& node, const Namespace& from)
+void check_nobody_answers(const Namespace& from)
 {
     for (const std::string& address : {node_v4, node_v6}) {
         CAPTURE(address);
@@ -63,6 +63,24 @@ void check_nobody_answers(const Node& node, const Namespace& from)
         CHECK(ask_udp(from, {address, 443}, {.limit = impatience}) == "refused");
     }
 }
+
+/// The same, and what a process of the node hears.
+void check_nobody_answers_anybody(const LocalNode& node)
+{
+    check_nobody_answers(node.client);
+    const Stay stay(node.cgroup, processes);
+    check_nobody_answers(node.host);
+}
+
+/// A pod without our annotations that listens where the gateway did.
+struct PlainServer
+{
+    PlainServer(Node& node, unsigned address_number = 0) : pod(node, plain_spec(address_number)) {}
+
+    Pod pod;
+    TcpServer tcp{pod.netns, "plain", {"::", 9080}};
+    UdpServer udp{pod.netns, "plain", {"::", 9080}};
+};
 
 }  // namespace
 
@@ -74,16 +92,10 @@ TEST_CASE("a plain pod with a gone gateway's namespace id isn't taken for it", "
     const std::uint32_t id = id_of(node, gateway);
     vanish(node, gateway);
 
-    Pod plain(node, plain_spec());
-    REQUIRE(id_of(node, plain) == id);
-    const TcpServer tcp(plain.netns, "plain", {"::", 9080});
-    const UdpServer udp(plain.netns, "plain", {"::", 9080});
-    require_ok(plain.add());
-    check_nobody_answers(node, node.client);
-    {
-        const Stay stay(node.cgroup, processes);
-        check_nobody_answers(node, node.host);
-    }
+    PlainServer plain(node);
+    REQUIRE(id_of(node, plain.pod) == id);
+    require_ok(plain.pod.add());
+    check_nobody_answers_anybody(node);
     const std::string status = node.status().dump();
     CHECK(status.find("\"takesNew\":true") == std::string::npos);
     CHECK(status.find("\"listening\":true") == std::string::npos);
@@ -113,23 +125,17 @@ TEST_CASE("a plain pod with a gone gateway's address doesn't answer in its place
     else
         vanish(node, gateway);
 
-    Pod plain(node, plain_spec(gateway.address_number()));
-    REQUIRE(plain.v4 == gateway.v4);
-    const TcpServer next_tcp(plain.netns, "plain", {"::", 9080});
-    const UdpServer next_udp(plain.netns, "plain", {"::", 9080});
-    require_ok(plain.add());
-    check_nobody_answers(node, node.client);
-    {
-        const Stay stay(node.cgroup, processes);
-        check_nobody_answers(node, node.host);
-    }
+    PlainServer plain(node, gateway.address_number());
+    REQUIRE(plain.pod.v4 == gateway.v4);
+    require_ok(plain.pod.add());
+    check_nobody_answers_anybody(node);
     for (int i = 0; i < 3; i++) {
         send(connected.get(), "who", 3, 0);
         if (wait_for(connected.get(), POLLIN, 200ms))
             CHECK(recv(connected.get(), buffer, sizeof buffer, 0) < 0);
     }
-    CHECK(ask_tcp(node.client, {plain.v4, 9080}) == "plain " + client_v4);
-    CHECK(ask_udp(node.client, {plain.v4, 9080}).starts_with("plain " + client_v4));
+    CHECK(ask_tcp(node.client, {plain.pod.v4, 9080}) == "plain " + client_v4);
+    CHECK(ask_udp(node.client, {plain.pod.v4, 9080}).starts_with("plain " + client_v4));
     CHECK(node.footprint() == nothing);  // it was the last one
 }
 
@@ -166,7 +172,7 @@ TEST_CASE("a gone pod's port can be bound, and is taken by the next gateway of a
         CHECK_NOTHROW(bound_socket(node.host, {"0.0.0.0", 80}, SOCK_STREAM));
         CHECK_NOTHROW(bound_socket(node.host, {"::", 443}, SOCK_DGRAM));
     }
-    check_nobody_answers(node, node.client);
+    check_nobody_answers(node.client);
 
     Pod next(node, {.name = "next", .kubernetes_namespace = "others", .expose = "80:9080"});
     const TcpServer server(next.netns, "next", {"::", 9080});

@@ -116,10 +116,7 @@ TEST_CASE("kubernetes: pods are listed page by page, and then watched", "[kubern
     CHECK(follow.is_ready("a"));
     server.send("DELETED", api_pod("b", "12", true));
     CHECK(follow.sees([](const KubernetesView& view) { return !view.pods.contains("b"); }));
-    auto ending = api_pod("c", "13", true);
-    ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:30Z";
-    ending["metadata"]["deletionGracePeriodSeconds"] = 30;
-    server.send("MODIFIED", ending);
+    server.send("MODIFIED", ending(api_pod("c", "13", true)));
     CHECK(follow.sees([](const KubernetesView& view) { return view.pods.at("c").ending_since.has_value(); }));
 
     // A watch that the server ends, or that is cut, goes on where it was; with the token of then.

@@ -23,6 +23,19 @@ std::uint32_t last_in_line(const std::filesystem::path& directory)
     return last;
 }
 
+/// A process that waits for the lock until it is killed, or has it. A Child would be awaited
+/// until it has it.
+pid_t waiting_process(const TemporaryDirectory& directory, std::optional<FileLock>& holder)
+{
+    const pid_t process = ::fork();
+    if (process == 0) {
+        holder.reset();  // its copy
+        FileLock::take(directory.path(), 30s);
+        ::_exit(0);
+    }
+    return process;
+}
+
 }  // namespace
 
 // ---- FileLock ----------------------------------------------------------------------------------------------------
@@ -91,12 +104,7 @@ TEST_CASE("who is killed or gives up while waiting for the lock keeps nobody fro
     std::future<Code> impatient =
         std::async(std::launch::async, [&] { return failure([&] { FileLock::take(directory.path(), 100ms); }).first; });
     std::this_thread::sleep_for(20ms);
-    const pid_t killed = ::fork();
-    if (killed == 0) {
-        holder.reset();  // its copy
-        FileLock::take(directory.path(), 30s);
-        ::_exit(0);
-    }
+    const pid_t killed = waiting_process(directory, holder);
     std::this_thread::sleep_for(20ms);
     std::future<FileLock> last = std::async(std::launch::async, [&] { return FileLock::take(directory.path(), 10s); });
     CHECK(impatient.get() == Code::try_again_later);
@@ -112,12 +120,7 @@ TEST_CASE("a process that is stopped while it waits for the lock doesn't stop th
 {
     const TemporaryDirectory directory;
     std::optional<FileLock> holder = FileLock::take(directory.path(), 0ms);
-    const pid_t stopped = ::fork();
-    if (stopped == 0) {
-        holder.reset();  // its copy
-        FileLock::take(directory.path(), 30s);
-        ::_exit(0);
-    }
+    const pid_t stopped = waiting_process(directory, holder);
     std::this_thread::sleep_for(50ms);
     ::kill(stopped, SIGSTOP);
     std::future<FileLock> next = std::async(std::launch::async, [&] { return FileLock::take(directory.path(), 10s); });

@@ -24,21 +24,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// The pod as the API server tells of it.
+/// The pod as the API server tells of it, with a reason where it isn't Ready.
 Json told(const Pod& pod, const std::string& version, bool ready)
 {
-    Json object = api_pod(pod.uid, version, ready);
-    object["metadata"]["name"] = pod.spec().name;
-    object["metadata"]["namespace"] = pod.spec().kubernetes_namespace;
+    Json object = api_pod(pod, version, ready);
     if (!ready)
         object["status"]["conditions"][0]["reason"] = "ContainersNotReady";
-    return object;
-}
-
-Json ending(Json object)
-{
-    object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:30Z";
-    object["metadata"]["deletionGracePeriodSeconds"] = 30;
     return object;
 }
 

@@ -7,6 +7,7 @@
 #include "support/sockets.hpp"
 
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -88,6 +89,25 @@ nlohmann::json api_pod(const std::string& uid, const std::string& version, bool 
              {{"phase", "Running"},
               {"conditions", {{{"type", "Ready"}, {"status", ready ? "True" : "False"}}}},
               {"podIPs", {{{"ip", "10.0.0.7"}}}}}}};
+}
+
+nlohmann::json api_pod(const Pod& pod, const std::string& version, bool ready)
+{
+    nlohmann::json object = api_pod(pod.uid, version, ready);
+    object["metadata"]["name"] = pod.spec().name;
+    object["metadata"]["namespace"] = pod.spec().kubernetes_namespace;
+    return object;
+}
+
+nlohmann::json ending(nlohmann::json object)
+{
+    constexpr int grace = 30;
+    const std::time_t end = std::time(nullptr) + grace;
+    char text[32];
+    std::strftime(text, sizeof text, "%FT%TZ", std::gmtime(&end));
+    object["metadata"]["deletionTimestamp"] = text;
+    object["metadata"]["deletionGracePeriodSeconds"] = grace;
+    return object;
 }
 
 }  // namespace sallyport::test

@@ -7,6 +7,7 @@
 #include "sallyport/kubernetes.hpp"
 
 #include "support/netns.hpp"
+#include "support/node.hpp"
 #include "support/subprocess.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -57,5 +58,9 @@ private:
 
 /// A pod as the API server tells of it.
 nlohmann::json api_pod(const std::string& uid, const std::string& version, bool ready);
+nlohmann::json api_pod(const Pod& pod, const std::string& version, bool ready);
+
+/// The same, told to end just now, with a grace period of 30 s.
+nlohmann::json ending(nlohmann::json object);
 
 }  // namespace sallyport::test

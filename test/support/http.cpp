@@ -11,48 +11,42 @@
 #include <thread>
 
 namespace sallyport::test {
+
+std::string nginx_temp_paths(const std::filesystem::path& directory)
+{
+    std::string paths;
+    for (const char* what : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
+        paths += std::string("    ") + what + "_temp_path " + (directory / what).string() + ";\n";
+    return paths;
+}
+
 namespace {
 
 std::filesystem::path write_config(const Node& node, const Pod& pod)
 {
     const std::filesystem::path directory = node.directory() / ("nginx-of-" + pod.netns.name());
     std::filesystem::create_directories(directory);
-    const std::string place = directory.string();
     std::ofstream(directory / "nginx.conf") << "user root;\n"
                                                "daemon off;\n"
                                                "worker_processes 1;\n"
-                                               "pid " +
-                                                   place +
-                                                   "/pid;\n"
-                                                   "events { worker_connections 4096; }\n"
-                                                   "http {\n"
-                                                   "    access_log off;\n"
-                                                   "    client_body_temp_path " +
-                                                   place +
-                                                   "/body;\n"
-                                                   "    proxy_temp_path " +
-                                                   place +
-                                                   "/proxy;\n"
-                                                   "    fastcgi_temp_path " +
-                                                   place +
-                                                   "/fastcgi;\n"
-                                                   "    uwsgi_temp_path " +
-                                                   place +
-                                                   "/uwsgi;\n"
-                                                   "    scgi_temp_path " +
-                                                   place +
-                                                   "/scgi;\n"
-                                                   "    keepalive_requests 1000000;\n"
-                                                   "    keepalive_time 500ms;\n"
-                                                   "    server {\n"
-                                                   "        listen [::]:9080 ipv6only=off backlog=1024;\n"
-                                                   "        location / {\n"  // keepalive_time counts in locations only
-                                                   "            return 200 \"" +
-                                                   pod.spec().name +
-                                                   "\\n\";\n"
-                                                   "        }\n"
-                                                   "    }\n"
-                                                   "}\n";
+                                               "pid "
+                                            << (directory / "pid").string()
+                                            << ";\n"
+                                               "events { worker_connections 4096; }\n"
+                                               "http {\n"
+                                               "    access_log off;\n"
+                                            << nginx_temp_paths(directory)
+                                            << "    keepalive_requests 1000000;\n"
+                                               "    keepalive_time 500ms;\n"
+                                               "    server {\n"
+                                               "        listen [::]:9080 ipv6only=off backlog=1024;\n"
+                                               "        location / {\n"  // keepalive_time counts in locations only
+                                               "            return 200 \""
+                                            << pod.spec().name
+                                            << "\\n\";\n"
+                                               "        }\n"
+                                               "    }\n"
+                                               "}\n";
     return directory;
 }
 

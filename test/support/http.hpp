@@ -12,6 +12,9 @@
 
 namespace sallyport::test {
 
+/// What goes into nginx's `http` so that it writes its temporary files below that directory alone.
+std::string nginx_temp_paths(const std::filesystem::path& directory);
+
 /// nginx with one worker on port 9080 of a pod; answers every request with its name.
 ///
 /// A connection is closed after its first half second, with `Connection: close` in the last answer (keepalive_time): so
