@@ -144,6 +144,7 @@ struct NetworkFacts
     std::vector<HeldAddress> addresses;      ///< without loopback and link-local ones
     Answered answered;                       ///< as the configuration has it
     std::vector<Frontend> cilium_frontends;  ///< what Cilium serves
+    std::vector<PortRange> given_ports;      ///< those that the kernel gives to who connects without bind()
     bool cilium = false;
 };
 

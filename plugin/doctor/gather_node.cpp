@@ -45,6 +45,41 @@ bool is_on(const char* setting)
     return !in || value != 0;
 }
 
+/// The kernel's list of ports, "8080,9000-9010"; empty where the file says anything else.
+std::vector<PortRange> read_ports(const char* setting)
+{
+    std::ifstream in(setting);
+    std::vector<PortRange> ranges;
+    for (PortRange range; in >> range.first; in.ignore()) {
+        range.last = range.first;
+        if (in.peek() == '-' && in.ignore())
+            in >> range.last;
+        ranges.push_back(range);
+    }
+    return ranges;
+}
+
+/// net.ipv4.ip_local_port_range without what net.ipv4.ip_local_reserved_ports takes out; IPv6 has no other.
+std::vector<PortRange> gather_given_ports()
+{
+    std::ifstream in("/proc/sys/net/ipv4/ip_local_port_range");
+    PortRange rest;
+    std::vector<PortRange> given;
+    if (!(in >> rest.first >> rest.last))
+        return {};
+    for (const PortRange& reserved : read_ports("/proc/sys/net/ipv4/ip_local_reserved_ports")) {  // in order
+        if (reserved.last < rest.first || reserved.first > rest.last)
+            continue;
+        if (reserved.first > rest.first)
+            given.push_back({rest.first, static_cast<std::uint16_t>(reserved.first - 1)});
+        if (reserved.last >= rest.last)
+            return given;
+        rest.first = static_cast<std::uint16_t>(reserved.last + 1);
+    }
+    given.push_back(rest);
+    return given;
+}
+
 void gather_cgroup(const fs::path& configured, HostFacts& host)
 {
     for (const fs::path& path : {configured, configured / "unified"})  // as SocketHooks looks for it
@@ -138,6 +173,7 @@ NetworkFacts gather_network(const Config& config, const Surroundings& node, cons
     }
     network.addresses = gather_addresses(node);
     network.answered = node.answered;
+    network.given_ports = gather_given_ports();
     for (const Device& device : network.devices)
         if (device.xdp_program) {
             const std::string program = bpf_program_name(*device.xdp_program);

@@ -88,16 +88,23 @@ void check_numbers(const NodeReport& report, const NetworkFacts& network, Findin
                          "choose a port below 30000: a Service of that port would silently lose its traffic here");
     const auto high =
         ports_where(report, [](const NodePortReport& port) { return number(port.node_port.port) > 32767; });
+    const auto given = ports_where(report, [&](const NodePortReport& port) {
+        return std::ranges::any_of(network.given_ports, [&](const PortRange& range) {
+            return range.first <= number(port.node_port.port) && number(port.node_port.port) <= range.last;
+        });
+    });
     if (!high.empty() && network.cilium)
         findings.warning("high-port",
                          "node port " + joined(high) + " is above 32767, where Cilium may give replies another port",
                          "choose a port below 30000: connections break when another one holds the port in Cilium's "
                          "SNAT table");
-    else if (!high.empty())
+    else if (!given.empty())
         findings.note("high-port",
-                      "node port " + joined(high) +
-                          " is above 32767: among the ports that the node's own connections use",
-                      "choose one below 30000, or put it into net.ipv4.ip_local_reserved_ports");
+                      "node port " + joined(given) +
+                          " is among the ports that the kernel gives to the node's own connections, and those aren't "
+                          "refused as a bind() is",
+                      "choose one below net.ipv4.ip_local_port_range, or put it into "
+                      "net.ipv4.ip_local_reserved_ports");
 }
 
 /// "apisix/apisix-1 (nothing listens on 10.0.1.7:9080/tcp)", of each pod behind a port where nobody serves.

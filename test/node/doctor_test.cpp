@@ -208,7 +208,7 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
     SECTION("above it")
     {
         const Gateway gateway(node, "40080:9080");
-        CHECK(node.finds("high-port", "note", "40080/tcp", "below 30000"));
+        CHECK(node.finds("high-port", "note", "40080/tcp", "ip_local_port_range"));
     }
     SECTION("a service of Cilium")
     {

@@ -182,7 +182,12 @@ TEST_CASE("the traps of node ports", "[doctor]")
     CHECK(level("node-port-range", {port(32767)}, {}) == "warning");
     CHECK(level("high-port", {port(32767)}, with_cilium()) == "-");
     CHECK(level("high-port", {port(32768)}, with_cilium()) == "warning");
-    CHECK(level("high-port", {port(32768)}, {}) == "note");
+    NetworkFacts given;
+    given.given_ports = {{20000, 20009}, {20011, 29000}};  // 20010 is reserved
+    CHECK(level("high-port", {port(20009)}, given) == "note");
+    CHECK(level("high-port", {port(20011)}, given) == "note");
+    CHECK(level("high-port", {port(20010)}, given) == "-");
+    CHECK(level("high-port", {port(40000)}, given) == "-");
     CHECK(level("icmpv6", {port(80)}, with_cilium()) == "-");
     CHECK(level("icmpv6", {port(80, true, "::")}, with_cilium()) == "note");
     CHECK(level("icmpv6", {port(80, true, "::")}, {}) == "-");
