@@ -24,17 +24,18 @@ static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, cons
 		return false;
 	if (!opens(pkt))
 		return true;
-	if (is_over(flow, pkt->protocol))
-		return false;
 	if (pkt->protocol == IPPROTO_UDP)
-		return true;
+		return !is_over(flow, IPPROTO_UDP);
 	if (!find_place(&walk->key, pkt, &walk->place) || flow->pod != walk->place.pod)
 		return false;
 	state = connection_state(skb, pkt, walk->key.client_port, &walk->place);
 	if (is_connected(state))
-		return true; /* the pod answers as TCP wants */
-	if (flow->state & FLOW_ESTABLISHED)
-		return false; /* the pod knows nothing of it any more */
+		return true; /* whoever sent this SYN: the pod answers as TCP wants (RFC 5961, 4) */
+	if (is_over(flow, IPPROTO_TCP))
+		return false;
+	if (flow->state &
+	    FLOW_ESTABLISHED) /* then the pod knows nothing of it any more, or has sockets that we don't see */
+		return flow->state & FLOW_UNSEEN;
 	/* It may have answered with a SYN cookie, and wait without a socket; or have sockets that we don't see. */
 	if (flow->state & FLOW_SYN_ACKED)
 		return state == TCP_STATE_LISTEN || (flow->state & FLOW_UNSEEN);
@@ -42,13 +43,13 @@ static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, cons
 }
 
 /* Makes the entry of a new connection. False where its tuple can't be told from another's. */
-static __always_inline bool open_flow(struct __sk_buff *skb, struct walk *walk, bool known)
+static __always_inline bool open_flow(struct __sk_buff *skb, struct walk *walk)
 {
-	if (!is_clash(skb, walk, known))
+	if (!is_clash(skb, walk))
 		bpf_map_delete_elem(&clashes, &walk->tuple); /* an earlier connection's */
 	else if (!show_other_port(skb, walk))
 		return false;
-	bpf_map_delete_elem(&flows_established, &walk->key); /* an earlier connection of this tuple, closed */
+	release_flow(&walk->key); /* an earlier connection of this tuple, closed */
 	bpf_map_update_elem(&flows_new, &walk->key, &walk->flow, BPF_ANY);
 	return true;
 }
@@ -103,11 +104,8 @@ __noinline int choose_pod(struct __sk_buff *skb)
 	return is_alone(port) ? select_only(skb, walk, port) : select_among(skb, walk, port);
 }
 
-/*
- * A packet to a node port that belongs to no living flow: makes one to the pod that was chosen. `known`: see
- * is_clash().
- */
-__noinline int admit(struct __sk_buff *skb, int known, int chosen)
+/* A packet to a node port that belongs to no living flow: makes one to the pod that was chosen. */
+__noinline int admit(struct __sk_buff *skb, int chosen)
 {
 	struct walk *walk = this_walk();
 	const struct packet *pkt = walk ? &walk->packet : NULL;
@@ -148,7 +146,7 @@ __noinline int admit(struct __sk_buff *skb, int known, int chosen)
 			walk->flow.state |= FLOW_UNSEEN;
 		if (was_held(port, &walk->tuple))
 			walk->flow.state |= FLOW_WAITED;
-		if (!open_flow(skb, walk, known))
+		if (!open_flow(skb, walk))
 			return drop(DROP_CLASH);
 		if (!is_alone(port))
 			note_question(backend, pkt->protocol);

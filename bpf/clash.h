@@ -8,7 +8,7 @@
 #ifndef SALLYPORT_CLASH_H
 #define SALLYPORT_CLASH_H
 
-#include "flow.h"
+#include "connection.h"
 
 /* Ports tried before a connection is given up: with half of them taken, one in a thousand is. */
 #define CLASH_ATTEMPTS 10
@@ -45,18 +45,17 @@ static __always_inline bool is_taken(const struct flow_key *key, __u64 pod)
 }
 
 /*
- * The pod may see that tuple already: through another node port, or from a client that talks to it directly. `known`:
- * it had a flow, which is over; the pod's socket may be the one of that. A handshake that is under way may be this very
- * connection's, whose entry was evicted.
+ * The pod may see that tuple already: through another node port, or from a client that talks to it directly. A
+ * handshake that is under way may be this very connection's, whose entry was evicted.
  */
-static __always_inline bool is_clash(struct __sk_buff *skb, const struct walk *walk, bool known)
+static __always_inline bool is_clash(struct __sk_buff *skb, const struct walk *walk)
 {
 	const struct packet *pkt = &walk->packet;
 	__u32 state;
 
 	if (is_taken(&walk->key, walk->place.pod))
 		return true;
-	if (known || pkt->protocol != IPPROTO_TCP)
+	if (pkt->protocol != IPPROTO_TCP)
 		return false;
 	state = connection_state(skb, pkt, pkt->source_port, &walk->place);
 	return is_connected(state) && state != TCP_STATE_NEW_SYN_RECV;

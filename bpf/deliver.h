@@ -7,7 +7,7 @@
 #ifndef SALLYPORT_DELIVER_H
 #define SALLYPORT_DELIVER_H
 
-#include "flow.h"
+#include "connection.h"
 #include "fragment.h"
 
 static __always_inline int drop(enum drop reason)
@@ -37,15 +37,21 @@ static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pk
 	return host_device && !is_fragment(pkt) ? bpf_redirect_peer(host_device, 0) : TCX_NEXT;
 }
 
-/* A packet of a connection that goes on. */
-static __always_inline int forward(struct __sk_buff *skb, const struct walk *walk, const struct flow_key *key,
-				   struct flow *flow)
+/* Follows a client's packet of the flow at walk->key: a forged reset changes nothing. */
+static __always_inline void follow_client(struct __sk_buff *skb, const struct walk *walk, struct flow *flow)
+{
+	if (!walk->packet.rst || is_reset_taken(skb))
+		track(&walk->key, flow, &walk->packet, FROM_CLIENT);
+}
+
+/* A packet of a connection that goes on, of the flow at walk->key. */
+static __always_inline int forward(struct __sk_buff *skb, const struct walk *walk, struct flow *flow)
 {
 	__u32 host_device = flow->host_device;
 
-	track(key, flow, &walk->packet, FROM_CLIENT);
+	follow_client(skb, walk, flow);
 	count_packet(&walk->node_port, skb, &walk->packet, FROM_CLIENT);
-	return to_pod(skb, &walk->packet, key, host_device);
+	return to_pod(skb, &walk->packet, &walk->key, host_device);
 }
 
 #endif

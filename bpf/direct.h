@@ -30,7 +30,7 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 	struct flow *flow = find_clash(walk, pkt, &walk->key);
 
 	if (flow && !(opens(pkt) && is_over(flow, pkt->protocol))) {
-		track(&walk->key, flow, pkt, FROM_CLIENT);
+		follow_client(skb, walk, flow);
 		return to_pod(skb, pkt, &walk->key, 0);
 	}
 	if (pkt->later_fragment)

@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Connections that go through a node port. One entry each, keyed by the backend's side: a reply finds it directly, a
- * request by trying the node port's few backends. Two tiers: what a spoofed packet can make (flows_new) never evicts
- * what took an answer to make (flows_established).
+ * request by trying the node port's few backends. What a spoofed packet can make (flows_new), or an answer to one
+ * (flows_answered), never evicts what took a client that got the answer (flows_established); nor does what has ended.
  */
 #ifndef SALLYPORT_FLOW_H
 #define SALLYPORT_FLOW_H
@@ -17,17 +17,69 @@
 /* How far beyond our SYN-ACK the client's first acknowledgement may be: data sent with it (TCP Fast Open, RFC 7413). */
 #define FIRST_WINDOW (1 << 20)
 
+/* How far beyond what a pod's socket has read a client's reset may be: what it sent before is still on its way there.
+ */
+#define RESET_WINDOW (1 << 20)
+
 /* RFC 4787, REQ-5: a UDP mapping lives for five minutes after its last packet. */
 #define UDP_IDLE (300 * 1000000000ULL)
 
 static __always_inline struct flow *find_flow(const struct flow_key *key)
 {
-	return bpf_map_lookup_elem(&flows_established, key) ?: bpf_map_lookup_elem(&flows_new, key);
+	struct flow *flow = key->protocol == IPPROTO_UDP ? bpf_map_lookup_elem(&flows_answered, key) :
+							   bpf_map_lookup_elem(&flows_established, key);
+
+	return flow ?: bpf_map_lookup_elem(&flows_new, key);
+}
+
+/* With fewer entries than this, flows_established has evicted none; the loader knows how many. */
+const volatile __s64 evicts_from = 0;
+
+static __always_inline struct room *this_room(void)
+{
+	const __u32 zero = 0;
+
+	return bpf_map_lookup_elem(&room, &zero);
+}
+
+/* May an established connection have lost its entry? */
+static __always_inline bool may_have_evicted(void)
+{
+	const struct room *room = this_room();
+
+	return room && room->established >= evicts_from;
+}
+
+static __always_inline void count_established(__s64 change)
+{
+	struct room *room = this_room();
+
+	if (room)
+		__sync_fetch_and_add(&room->established, change);
+}
+
+/* Puts the entry where a flood of first packets can't reach it. False where the kernel refused. */
+static __always_inline bool keep_flow(const struct flow_key *key, const struct flow *flow)
+{
+	if (key->protocol == IPPROTO_UDP)
+		return !bpf_map_update_elem(&flows_answered, key, flow, BPF_ANY);
+	if (bpf_map_update_elem(&flows_established, key, flow, BPF_NOEXIST))
+		return !bpf_map_update_elem(&flows_established, key, flow, BPF_EXIST);
+	count_established(1);
+	return true;
+}
+
+static __always_inline void release_flow(const struct flow_key *key)
+{
+	if (key->protocol == IPPROTO_UDP)
+		bpf_map_delete_elem(&flows_answered, key);
+	else if (!bpf_map_delete_elem(&flows_established, key))
+		count_established(-1);
 }
 
 static __always_inline void delete_flow(const struct flow_key *key)
 {
-	bpf_map_delete_elem(&flows_established, key);
+	release_flow(key);
 	bpf_map_delete_elem(&flows_new, key);
 }
 
@@ -112,20 +164,53 @@ static __always_inline struct flow *find_flow_of_request(const struct node_port 
 	return NULL;
 }
 
-/* Keeps the entry where a flood of first packets can't reach it. The old entry goes last: there is always one. */
-static __always_inline void promote(const struct flow_key *key, struct flow *flow)
+/* The old entry goes last, here and below: there is always one. True where it was new; `flow` is stale then. */
+static __always_inline bool promote(const struct flow_key *key, struct flow *flow, bool client_fin)
 {
+	const __u16 ends = FLOW_RESET | FLOW_CLIENT_FIN | FLOW_SERVER_FIN;
+
 	if (flow->state & FLOW_ESTABLISHED)
-		return;
-	flow->state |= FLOW_ESTABLISHED;
-	if (!bpf_map_update_elem(&flows_established, key, flow, BPF_ANY))
+		return false;
+	/* What seemed to end the handshake before didn't. */
+	flow->state = (flow->state & ~ends) | FLOW_ESTABLISHED | (client_fin ? FLOW_CLIENT_FIN : 0);
+	if (keep_flow(key, flow))
+		bpf_map_delete_elem(&flows_new, key);
+	return true;
+}
+
+/* It is over, and makes room for the living. What its ends still have to say finds it among the new. */
+static __always_inline void retire(const struct flow_key *key, const struct flow *flow)
+{
+	if ((flow->state & FLOW_ESTABLISHED) && !bpf_map_update_elem(&flows_new, key, flow, BPF_ANY))
+		release_flow(key);
+}
+
+/* The pod goes on, whatever reset the client, or somebody in its name, has sent. */
+static __always_inline void revive(const struct flow_key *key, struct flow *flow)
+{
+	flow->state &= ~FLOW_RESET;
+	if ((flow->state & FLOW_ESTABLISHED) && keep_flow(key, flow))
 		bpf_map_delete_elem(&flows_new, key);
 }
 
 static __always_inline bool completes_handshake(const struct flow *flow, const struct packet *pkt)
 {
-	return pkt->ack && !pkt->syn && (flow->state & FLOW_SYN_ACKED) &&
+	return pkt->ack && !pkt->syn && !pkt->rst && (flow->state & FLOW_SYN_ACKED) &&
 	       pkt->acknowledgement - flow->server_isn - 1 < FIRST_WINDOW;
+}
+
+/* Follows a TCP segment that ends one side, or both. */
+static __always_inline void track_end(const struct flow_key *key, struct flow *flow, const struct packet *pkt,
+				      enum direction direction)
+{
+	bool was_over = is_over(flow, IPPROTO_TCP);
+
+	if (pkt->rst)
+		flow->state |= FLOW_RESET;
+	if (pkt->fin)
+		flow->state |= direction == FROM_CLIENT ? FLOW_CLIENT_FIN : FLOW_SERVER_FIN;
+	if (!was_over && is_over(flow, IPPROTO_TCP))
+		retire(key, flow);
 }
 
 /* Follows a packet of the flow. `flow` may be stale afterwards: copy what you need of it before. */
@@ -135,19 +220,19 @@ static __always_inline void track(const struct flow_key *key, struct flow *flow,
 	flow->last_seen = now();
 	if (pkt->protocol == IPPROTO_UDP) {
 		if (direction == FROM_POD)
-			promote(key, flow);
+			promote(key, flow, false);
 		return;
 	}
-	if (pkt->rst)
-		flow->state |= FLOW_RESET;
-	if (pkt->fin)
-		flow->state |= direction == FROM_CLIENT ? FLOW_CLIENT_FIN : FLOW_SERVER_FIN;
 	if (direction == FROM_POD && pkt->syn && pkt->ack) {
 		flow->server_isn = pkt->sequence;
 		flow->state |= FLOW_SYN_ACKED;
 	}
-	if (direction == FROM_CLIENT && completes_handshake(flow, pkt))
-		promote(key, flow);
+	if (direction == FROM_CLIENT && completes_handshake(flow, pkt) && promote(key, flow, pkt->fin))
+		return;
+	if (pkt->rst || pkt->fin)
+		track_end(key, flow, pkt, direction);
+	else if (direction == FROM_POD && (flow->state & FLOW_RESET))
+		revive(key, flow);
 }
 
 /* Has the pod never answered it? Of a datagram's flow, the first answer is what establishes it. */
@@ -172,58 +257,10 @@ static __always_inline void reopen_flow(struct walk *walk)
 {
 	walk->flow.state |= FLOW_SYN_ACKED | FLOW_ESTABLISHED | (walk->packet.fin ? FLOW_CLIENT_FIN : 0) |
 			    (walk->packet.rst ? FLOW_RESET : 0);
-	bpf_map_update_elem(&flows_established, &walk->key, &walk->flow, BPF_ANY);
-}
-
-/* The state of the pod's socket for that very client; TCP_STATE_LISTEN or 0 where it has none of its own. */
-static __always_inline __u32 connection_state(struct __sk_buff *skb, const struct packet *pkt, be16 client_port,
-					      const struct node_port_backend *place)
-{
-	struct bpf_sock_tuple tuple __attribute__((aligned(8)));
-	__u32 size = socket_tuple(&tuple, pkt->v6, &pkt->source, client_port, &place->address, place->listener);
-	struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, &tuple, size, (__s64)(__s32)place->netns, 0);
-	__u32 state;
-
-	if (!socket)
-		return 0;
-	state = socket->state;
-	bpf_sk_release(socket);
-	return state;
-}
-
-/* Has the pod a socket of its own for that client? TIME_WAIT gives way to a new connection. */
-static __always_inline bool is_connected(__u32 state)
-{
-	return state && state != TCP_STATE_LISTEN && state != TCP_STATE_TIME_WAIT;
-}
-
-/* The place of the pod that holds a connection with this very client, or MAX_BACKENDS. */
-static __always_inline __u64 find_connection(struct __sk_buff *skb, const struct node_port *port,
-					     const struct packet *pkt, be16 client_port)
-{
-	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
-		if (i >= port->count)
-			break;
-		if (is_connected(connection_state(skb, pkt, client_port, &port->backends[i])))
-			return forget(i);
-	}
-	return MAX_BACKENDS;
-}
-
-/* The pod at a flow's backend, as a place at a node port would say it. False where there is none that lives. */
-static __always_inline bool find_place(const struct flow_key *key, const struct packet *pkt,
-				       struct node_port_backend *place)
-{
-	struct backend *backend = find_backend(&key->backend, key->backend_port, key->protocol);
-
-	if (!backend || !lives(backend->pod))
-		return false;
-	place->address = key->backend;
-	place->pod = backend->pod;
-	place->netns = pkt->scope == AT_POD ? (__u32)BPF_F_CURRENT_NETNS : backend->netns;
-	place->port = key->backend_port;
-	place->listener = backend->listener;
-	return true;
+	if (walk->packet.rst)
+		bpf_map_update_elem(&flows_new, &walk->key, &walk->flow, BPF_ANY);
+	else
+		keep_flow(&walk->key, &walk->flow);
 }
 
 #endif

@@ -182,6 +182,7 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	walk->flow = *flow;
 	if (is_refusal(skb, outer, inner, flow)) {
 		flow->state |= FLOW_RESET;
+		retire(&walk->key, flow);
 		note_refusal(backend);
 		if (!(flow->state & FLOW_DIRECT)) {
 			node_port_of_flow(walk);

@@ -36,10 +36,15 @@ TABLE(node_ports, BPF_MAP_TYPE_HASH, struct endpoint, struct node_port, MAX_NODE
 TABLE(addresses, BPF_MAP_TYPE_LPM_TRIE, struct address_prefix, __u32, MAX_ADDRESSES, BPF_F_NO_PREALLOC);
 TABLE(flows_new, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct flow, 0, 0);
 TABLE(flows_established, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct flow, 0, 0);
+TABLE(flows_answered, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct flow, 0, 0);
+TABLE(room, BPF_MAP_TYPE_ARRAY, __u32, struct room, 1, 0);
+TABLE(socket_flows, BPF_MAP_TYPE_SK_STORAGE, int, struct socket_flows, 0, BPF_F_NO_PREALLOC);
 TABLE(clashes, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct flow_key, MAX_CLASHES, 0);
 TABLE(held, BPF_MAP_TYPE_LRU_HASH, struct flow_key, __u64, MAX_HELD, 0);
+TABLE(questions, BPF_MAP_TYPE_LRU_HASH, struct flow_key, __u64, MAX_QUESTIONS, 0);
 TABLE(fragmented, BPF_MAP_TYPE_LRU_HASH, struct fragment_key, struct fragment_ports, MAX_FRAGMENTED, 0);
-TABLE(socket_peers, BPF_MAP_TYPE_LRU_HASH, struct socket_key, struct socket_peer, MAX_SOCKET_PEERS, 0);
+TABLE(connected_peer, BPF_MAP_TYPE_SK_STORAGE, int, struct socket_peer, 0, BPF_F_NO_PREALLOC);
+TABLE(datagram_peers, BPF_MAP_TYPE_SK_STORAGE, int, struct datagram_peers, 0, BPF_F_NO_PREALLOC);
 TABLE(port_uses, BPF_MAP_TYPE_ARRAY, __u32, __u32, PORT_USES, 0);
 TABLE(traffic, BPF_MAP_TYPE_PERCPU_HASH, struct endpoint, struct traffic, MAX_NODE_PORTS, BPF_F_NO_PREALLOC);
 TABLE(events, BPF_MAP_TYPE_ARRAY, __u32, struct event, MAX_EVENTS, 0);

@@ -27,11 +27,12 @@ int pod_uplink(struct __sk_buff *skb)
 	struct walk *walk = this_walk();
 	struct backend *backend;
 	struct flow *flow;
+	__u32 uses;
 
 	if (!walk || !parse_packet(skb, &walk->packet, AT_NODE) || is_fragment(&walk->packet) ||
 	    is_error(&walk->packet))
 		return TCX_NEXT;
-	flow = find_flow_of_reply(walk, &backend);
+	flow = find_flow_of_reply(walk, &uses, &backend);
 	return flow && flow->device ? bpf_redirect_neigh(flow->device, NULL, 0, 0) : TCX_NEXT;
 }
 
@@ -63,7 +64,7 @@ int ask_listener(struct __sk_buff *skb)
 		return 0;
 	look(skb, &place, v6, question.backend.protocol, backend);
 	said = ask_kubernetes(question.pod);
-	stands = stand(backend, &said, 0);
+	stands = stand(backend, &said, 0, 0);
 	return (backend->listening_since ? LISTENS : 0) |
 	       (stands >= STANDING(SERVES_UNREADY) || (stands >= STANDING(UNKNOWN) && said.ready && !said.ending &&
 						       stands < STANDING(SERVES_AND_ENDS)) ?

@@ -39,6 +39,8 @@ enum asker {
 struct selection {
 	__u64 rank; /* of the best; 0 where there is none */
 	bool trial; /* not the best, but one that is asked whether it serves */
+
+	__u64 doubted; /* for the question: a pod that didn't answer the asker; 0: none */
 };
 
 /* splitmix64's finaliser (Steele, Lea, Flood 2014): every input bit reaches every output bit. */
@@ -89,11 +91,11 @@ static __always_inline struct said ask_kubernetes(__u64 pod)
 /* In what stand() says of a pod: it shall be asked again. Below all turns. */
 #define ASK_IT 1ULL
 
-/* Standing and SETTLED of a pod; and ASK_IT. */
-static __always_inline __u64 stand(const struct backend *backend, const struct said *said, __u64 settle)
+/* Standing and SETTLED of a pod; and ASK_IT. `doubt`, 0 or 1: the asker knows better than we. */
+static __always_inline __u64 stand(const struct backend *backend, const struct said *said, __u64 settle, __u64 doubt)
 {
 	__u64 since = seen_since(backend);
-	__u64 doubted = is_doubted(backend);
+	__u64 doubted = is_doubted(backend) | doubt;
 	__u64 serves = is_set(since) & (1 - doubted);
 	__u64 stays = 1 - said->ending;
 	__u64 standing =
@@ -108,7 +110,7 @@ static __always_inline __u64 stand(const struct backend *backend, const struct s
 
 /* The same of the pod at this place, after a look at its socket, where the asker can have one. */
 static __always_inline __u64 ask_pod(void *context, const struct node_port_backend *place, __u64 v6, __u8 protocol,
-				     __u64 settle, enum asker asker)
+				     __u64 settle, enum asker asker, __u64 doubted)
 {
 	struct backend *backend = find_backend_of(place->pod, &place->address, place->port, protocol);
 	struct said said;
@@ -118,7 +120,7 @@ static __always_inline __u64 ask_pod(void *context, const struct node_port_backe
 	if (asker != FROM_ELSEWHERE)
 		look(context, place, v6, protocol, backend);
 	said = ask_kubernetes(place->pod);
-	return stand(backend, &said, settle);
+	return stand(backend, &said, settle, asker == FROM_PACKET ? 0 : 1 - is_set(place->pod ^ doubted));
 }
 
 /* The rank of the pod at place number `i`, whose turn is `turn` where it has settled. */
@@ -162,7 +164,8 @@ static __always_inline __u64 select_backend(void *context, const struct node_por
 			break;
 		turn = either(spread, mix(client ^ mix(place->pod)), MAX_BACKENDS - forget(i)) & TURNS;
 		if ((STANDING(SERVES) | SETTLED | turn) > best) { /* else it can't be better */
-			stands = forget(ask_pod(context, place, forget(v6), forget(protocol), settle, asker));
+			stands = forget(ask_pod(context, place, forget(v6), forget(protocol), settle, asker,
+						selection->doubted));
 			rank = rank_of(stands, turn, forget(i));
 			better = exceeds(rank, best);
 			best = either(better, rank, best);

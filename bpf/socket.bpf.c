@@ -8,7 +8,7 @@
  * in 6.
  */
 #include "home.h"
-#include "socket.h"
+#include "peers.h"
 #include "v6only.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -51,24 +51,41 @@ static __always_inline __u32 uses_of_destination(const struct endpoint *to)
 static __always_inline bool connect_to(struct bpf_sock_addr *ctx, bool v6_hook, struct endpoint *to)
 {
 	__u32 uses = uses_of_destination(to);
-	struct socket_peer given;
+	struct bpf_sock *socket = ctx->sk;
+	struct socket_peer peer;
 
-	if (!uses)
+	if (!uses || !socket)
 		return false;
 	if (!is_node_port_use(uses, &to->address) || is_at_home(ctx, v6_hook, &to->address) ||
-	    !choose(ctx, v6_hook, to, &given)) {
-		forget_peer(ctx, to); /* it goes there directly now */
+	    !choose(ctx, v6_hook, to, NULL, &peer)) {
+		forget_connection(socket); /* it goes there directly now */
 		return false;
 	}
-	remember(ctx, &given.endpoint, to, given.pod);
-	*to = given.endpoint;
+	remember_connection(socket, &peer);
+	*to = peer.given;
 	return true;
 }
 
-/* Does the pod that this was given to still live? */
-static __always_inline bool is_alive(const struct socket_peer *given)
+/*
+ * Does the pod that this was given to still take datagrams? In the host its socket is looked for. From another
+ * namespace it can't be, and what was last seen counts, and what the asker itself has seen: a pod that answered it
+ * before, and is silent now.
+ */
+static __always_inline bool still_serves(struct bpf_sock_addr *ctx, const struct socket_peer *peer)
 {
-	return find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, given->endpoint.protocol);
+	struct backend *backend =
+		find_backend_of(peer->pod, &peer->given.address, peer->given.port, peer->given.protocol);
+	struct node_port_backend place = {};
+
+	if (!backend || is_silent(peer))
+		return false;
+	if (is_in_host(ctx)) {
+		place.address = peer->given.address;
+		place.netns = backend->netns;
+		place.listener = backend->listener;
+		look(ctx, &place, !is_v4_mapped(&place.address), IPPROTO_UDP, backend);
+	}
+	return !is_doubted(backend);
 }
 
 /* A connected socket of IPv6 sends each datagram to IPv4 by here, to the peer that connect() gave it. */
@@ -84,39 +101,47 @@ static __always_inline bool goes_to_peer(struct bpf_sock_addr *ctx, const struct
 static __always_inline bool send_to(struct bpf_sock_addr *ctx, bool v6_hook, struct endpoint *to)
 {
 	__u32 uses = uses_of_destination(to);
-	struct socket_peer given;
-	struct socket_peer *known;
+	struct bpf_sock *socket = ctx->sk;
+	struct socket_peer before = {};
+	struct socket_peer peer;
+	bool taken;
 
-	if (!uses || (!v6_hook && goes_to_peer(ctx, to)))
+	if (!uses || !socket || (!v6_hook && goes_to_peer(ctx, to)))
 		return false;
-	if (!is_node_port_use(uses, &to->address) || is_served_at_home(ctx, to)) {
-		forget_peer(ctx, to);
-		return false;
-	}
-	known = recall(ctx, to);
-	if (known && is_alive(known)) {
-		*to = known->endpoint;
+	taken = is_node_port_use(uses, &to->address) && !is_served_at_home(ctx, to);
+	if (taken && recall_given(socket, to, &before) && still_serves(ctx, &before)) {
+		*to = before.given;
 		return true;
 	}
-	if (!choose(ctx, v6_hook, to, &given)) {
-		forget_peer(ctx, to);
+	if (!taken || !choose(ctx, v6_hook, to, &before, &peer)) {
+		__builtin_memset(&peer, 0, sizeof(peer));
+		peer.asked = *to;
+		remember_given(socket, &peer); /* it goes there without us */
 		return false;
 	}
-	remember(ctx, to, &given.endpoint, given.pod);
-	remember(ctx, &given.endpoint, to, given.pod);
-	*to = given.endpoint;
+	peer.unanswered_since = now();
+	remember_given(socket, &peer);
+	*to = peer.given;
 	return true;
 }
 
-/* recvmsg() and getpeername(): a pod that the socket reached through a node port is shown as that. */
-static __always_inline bool show_asked(struct bpf_sock_addr *ctx, struct endpoint *from)
+/* getpeername(): a pod that the socket reached through a node port is shown as that. */
+static __always_inline bool show_connected(struct bpf_sock_addr *ctx, struct endpoint *peer)
 {
-	struct socket_peer *peer = recall(ctx, from);
+	const struct endpoint given = *peer;
+	struct bpf_sock *socket = ctx->sk;
 
-	if (!peer)
-		return false;
-	*from = peer->endpoint;
-	return true;
+	return socket && recall_connection(socket, &given, peer);
+}
+
+/* recvmsg(): the same, of whom a datagram comes from. */
+static __always_inline bool show_sender(struct bpf_sock_addr *ctx, struct endpoint *from)
+{
+	const struct endpoint given = *from;
+	struct bpf_sock *socket = ctx->sk;
+
+	return (uses_of(given.protocol, given.port) & PORT_OF_BACKEND) && socket &&
+	       (recall_connection(socket, &given, from) || take_datagram(socket, &given, from));
 }
 
 SEC("cgroup/connect4")
@@ -164,7 +189,7 @@ int socket_recvmsg4(struct bpf_sock_addr *ctx)
 {
 	struct endpoint from = endpoint_v4(ctx);
 
-	if ((uses_of(from.protocol, from.port) & PORT_OF_BACKEND) && show_asked(ctx, &from))
+	if (show_sender(ctx, &from))
 		show_v4(ctx, &from);
 	return PROCEED;
 }
@@ -174,7 +199,7 @@ int socket_recvmsg6(struct bpf_sock_addr *ctx)
 {
 	struct endpoint from = endpoint_v6(ctx);
 
-	if ((uses_of(from.protocol, from.port) & PORT_OF_BACKEND) && show_asked(ctx, &from))
+	if (show_sender(ctx, &from))
 		show_v6(ctx, &from);
 	return PROCEED;
 }
@@ -185,7 +210,7 @@ int socket_getpeername4(struct bpf_sock_addr *ctx)
 {
 	struct endpoint from = endpoint_v4(ctx);
 
-	if (show_asked(ctx, &from))
+	if (show_connected(ctx, &from))
 		show_v4(ctx, &from);
 	return PROCEED;
 }
@@ -195,7 +220,7 @@ int socket_getpeername6(struct bpf_sock_addr *ctx)
 {
 	struct endpoint from = endpoint_v6(ctx);
 
-	if (show_asked(ctx, &from))
+	if (show_connected(ctx, &from))
 		show_v6(ctx, &from);
 	return PROCEED;
 }

@@ -108,12 +108,12 @@ static __always_inline bool is_bound_to_loopback(struct bpf_sock_addr *ctx)
 	return is_loopback(&source);
 }
 
-/* The place of the pod that takes what the socket asks for, or MAX_BACKENDS. */
-static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct endpoint *asked)
+/* The place of the pod that takes what the socket asks for, or MAX_BACKENDS. The pod `doubted` is in doubt; 0: none. */
+static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct endpoint *asked, __u64 doubted)
 {
 	__u64 client = bpf_get_socket_cookie(ctx);
 	bool v6 = !is_v4_mapped(&asked->address);
-	struct selection selection = {};
+	struct selection selection = { .doubted = doubted };
 	bool in_host = is_in_host(ctx);
 	struct node_port *port;
 	struct endpoint key;
@@ -126,27 +126,29 @@ static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct en
 }
 
 /* Not inlined, and so verified on their own. Two, as a hook of IPv4 may not look at what those of IPv6 have. */
-__noinline int select_at_v4_hook(struct bpf_sock_addr *ctx)
+__noinline int select_at_v4_hook(struct bpf_sock_addr *ctx, __u64 doubted)
 {
 	struct endpoint asked = endpoint_v4(ctx);
 
-	return select_for(ctx, &asked);
+	return select_for(ctx, &asked, doubted);
 }
 
-__noinline int select_at_v6_hook(struct bpf_sock_addr *ctx)
+__noinline int select_at_v6_hook(struct bpf_sock_addr *ctx, __u64 doubted)
 {
 	struct endpoint asked = endpoint_v6(ctx);
 
-	return select_for(ctx, &asked);
+	return select_for(ctx, &asked, doubted);
 }
 
 /*
  * Chooses a pod for what the socket asks for. False where it asks for something else, or where there is no pod: then
- * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again".
+ * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again". `before`
+ * was given until now, and doesn't serve, or doesn't answer; NULL: nothing was.
  */
 static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, const struct endpoint *asked,
-				   struct socket_peer *given)
+				   const struct socket_peer *before, struct socket_peer *peer)
 {
+	__u64 doubted = before ? before->pod : 0;
 	struct node_port_backend *place;
 	struct backend *backend;
 	struct node_port *port;
@@ -156,47 +158,22 @@ static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, cons
 	port = find_asked(asked, is_in_host(ctx), &key);
 	if (!port)
 		return false;
-	chosen = v6_hook ? select_at_v6_hook(ctx) : select_at_v4_hook(ctx);
+	chosen = v6_hook ? select_at_v6_hook(ctx, doubted) : select_at_v4_hook(ctx, doubted);
 	if (chosen >= MAX_BACKENDS)
 		return false;
 	place = &port->backends[chosen];
-	__builtin_memset(given, 0, sizeof(*given));
-	given->endpoint.address = place->address;
-	given->endpoint.port = place->port;
-	given->endpoint.protocol = asked->protocol;
-	given->pod = place->pod;
+	__builtin_memset(peer, 0, sizeof(*peer));
+	peer->asked = *asked;
+	peer->given.address = place->address;
+	peer->given.port = place->port;
+	peer->given.protocol = asked->protocol;
+	peer->pod = place->pod;
 	/* The place was read while the command may have been writing it. */
-	backend = find_backend_of(given->pod, &given->endpoint.address, given->endpoint.port, asked->protocol);
+	backend = find_backend_of(peer->pod, &peer->given.address, peer->given.port, asked->protocol);
 	if (!backend)
 		return false;
-	count_connection(&key, port, backend, false, false);
+	count_connection(&key, port, backend, false, peer->pod == doubted);
 	return true;
-}
-
-/* ---- socket_peers --------------------------------------------------------------------------------------------- */
-
-static __always_inline void remember(void *context, const struct endpoint *key, const struct endpoint *endpoint,
-				     __u64 pod)
-{
-	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *key };
-	struct socket_peer peer = { .endpoint = *endpoint, .pod = pod };
-
-	bpf_map_update_elem(&socket_peers, &of_socket, &peer, BPF_ANY);
-}
-
-static __always_inline struct socket_peer *recall(void *context, const struct endpoint *key)
-{
-	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *key };
-
-	return bpf_map_lookup_elem(&socket_peers, &of_socket);
-}
-
-/* The socket goes there without us: what it asked for before isn't what it should be shown now. */
-static __always_inline void forget_peer(void *context, const struct endpoint *key)
-{
-	struct socket_key of_socket = { .cookie = bpf_get_socket_cookie(context), .endpoint = *key };
-
-	bpf_map_delete_elem(&socket_peers, &of_socket);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include "admit.h"
 #include "direct.h"
 #include "node_port.h"
+#include "question.h"
 #include "refuse.h"
 
 /* What from_client() doesn't decide at once: first packets, and those without a flow. `known`: walk->key is a flow's.
@@ -29,14 +30,15 @@ __noinline int from_new_client(struct __sk_buff *skb, int known)
 	sent_tuple(&walk->tuple, pkt);
 	flow = known ? find_flow(&walk->key) : find_clash(walk, pkt, &walk->key);
 	if (flow && stays(skb, walk, flow))
-		return forward(skb, walk, &walk->key, flow);
+		return forward(skb, walk, flow);
 	if (pkt->later_fragment)
 		return TCX_NEXT;
 	walk->again = flow && (flow->state & FLOW_PUT_OFF);
 	if (flow)
 		delete_flow(&walk->key); /* left behind, it could be found before the new one, and take its packets */
-	/* Where that was shown under another port, the socket at the client's own is somebody else's. */
-	return admit(skb, flow && walk->key.client_port == pkt->source_port, choose_pod(skb));
+	if (is_answer(walk))
+		return TCX_NEXT; /* whoever asked for it gets it */
+	return admit(skb, choose_pod(skb));
 }
 
 static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
@@ -58,19 +60,21 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 	if (!flow || !lives(flow->pod) ||
 	    (opens(pkt) && (pkt->protocol == IPPROTO_TCP || is_over(flow, pkt->protocol))))
 		return from_new_client(skb, flow != NULL);
-	return forward(skb, walk, &walk->key, flow);
+	return forward(skb, walk, flow);
 }
 
 /*
- * The flow of a reply, at walk->key, and its backend. NULL for a direct connection to the pod, or one that is
- * translated elsewhere.
+ * The flow of a reply, at walk->key, what its port stands for, and its backend, NULL where it is none's. NULL for a
+ * direct connection to the pod, or one that is translated elsewhere.
  */
-static __always_inline struct flow *find_flow_of_reply(struct walk *walk, struct backend **backend)
+static __always_inline struct flow *find_flow_of_reply(struct walk *walk, __u32 *uses, struct backend **backend)
 {
 	const struct packet *pkt = &walk->packet;
 	struct flow *flow;
 
-	if (!(uses_of(pkt->protocol, pkt->source_port) & PORT_OF_BACKEND))
+	*backend = NULL;
+	*uses = uses_of(pkt->protocol, pkt->source_port);
+	if (!(*uses & PORT_OF_BACKEND))
 		return NULL;
 	*backend = find_backend(&pkt->source, pkt->source_port, pkt->protocol);
 	if (!*backend)
@@ -106,15 +110,25 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 	struct flow *flow = &walk->flow;
 	struct backend *backend;
 	struct flow *found;
+	__u32 uses;
 
 	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
-	found = find_flow_of_reply(walk, &backend);
-	if (!found)
+	found = find_flow_of_reply(walk, &uses, &backend);
+	if (!found && backend && pkt->protocol == IPPROTO_TCP && !pkt->syn && may_have_evicted() &&
+	    recall_from_socket(skb))
+		found = find_flow(&walk->key);
+	if (!found) {
+		if (uses && pkt->protocol == IPPROTO_UDP)
+			note_leaving();
 		return TCX_NEXT;
+	}
 
 	*flow = *found;
+	if ((flow->state & (FLOW_ESTABLISHED | FLOW_AT_SOCKET | FLOW_DIRECT)) == FLOW_ESTABLISHED &&
+	    pkt->protocol == IPPROTO_TCP && !pkt->rst)
+		keep_at_socket(skb);
 	track(&walk->key, found, pkt, FROM_POD);
 	if (!(flow->state & FLOW_DIRECT)) {
 		node_port_of_flow(walk);

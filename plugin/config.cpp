@@ -188,13 +188,15 @@ Gateways read_gateways(const JsonValue& value)
 
 FlowCapacity read_flows(const JsonValue& value)
 {
-    static constexpr std::array<std::string_view, 2> keys = {"new", "established"};
+    static constexpr std::array<std::string_view, 3> keys = {"new", "established", "answered"};
     refuse_unknown_keys(value, keys);
     FlowCapacity flows;
     if (const auto fresh = value.find("new"))
         flows.fresh = static_cast<std::uint32_t>(fresh->integer(fewest_flows, most_flows));
     if (const auto established = value.find("established"))
         flows.established = static_cast<std::uint32_t>(established->integer(fewest_flows, most_flows));
+    if (const auto answered = value.find("answered"))
+        flows.answered = static_cast<std::uint32_t>(answered->integer(fewest_flows, most_flows));
     return flows;
 }
 

@@ -104,7 +104,8 @@ ordered_json json_of_node(const NodeReport& report)
     ordered_json json{{"devices", report.devices},
                       {"addresses", texts_of(report.answered.prefixes())},
                       {"excludedAddresses", texts_of(report.answered.excluded)}};
-    json["flows"] = {{"new", report.flows.fresh}, {"established", report.flows.established}};
+    json["flows"] = {
+        {"new", report.flows.fresh}, {"established", report.flows.established}, {"answered", report.flows.answered}};
     json["drops"] = report.drops;
     return json;
 }

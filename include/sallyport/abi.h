@@ -43,7 +43,7 @@ enum capacity {
 	MAX_CLASHES = 16384,
 	MAX_HELD = 16384,
 	MAX_FRAGMENTED = 16384,
-	MAX_SOCKET_PEERS = 32768,
+	MAX_QUESTIONS = 16384,
 	MAX_EVENTS = 1024,
 };
 
@@ -187,95 +187,6 @@ enum address_origin {
 	ADDRESS_EXCLUDED = 3,   /* `addresses` names it with a `!`: it doesn't count */
 };
 
-/* ---- flows_new, flows_established: one entry a connection, keyed by its backend side ------------------------- */
-
-struct flow_key {
-	union address backend;
-	union address client;
-	be16 backend_port;
-	be16 client_port;
-	__u8 protocol;
-	__u8 scope; /* enum scope, of a key of clashes or held; of a flow's own key 0 */
-	__u8 zero[2];
-};
-SALLYPORT_ASSERT(sizeof(struct flow_key) == 40);
-
-enum flow_state {
-	FLOW_SYN_ACKED = 1 << 0,   /* the pod has answered the SYN; server_isn is valid */
-	FLOW_ESTABLISHED = 1 << 1, /* handshake completed, or a datagram answered */
-	FLOW_CLIENT_FIN = 1 << 2,
-	FLOW_SERVER_FIN = 1 << 3,
-	FLOW_RESET = 1 << 4,
-	FLOW_VIA_ANY = 1 << 5, /* the node port is an "any": the counters' key */
-	FLOW_AT_POD = 1 << 6,  /* translated on the pod's device: the node's programs leave it alone, and vice versa */
-	FLOW_DIRECT = 1 << 7,  /* to the pod's own address; kept only to tell it from flows of the same client port */
-	FLOW_UNSEEN = 1 << 8,  /* when it began, no socket of the pod's was seen: its answer is the only witness */
-	FLOW_WAITED = 1 << 9,  /* it is in `held` */
-	FLOW_PUT_OFF =
-		1 << 10, /* refused, and its client wasn't told: when it asks again, it isn't another connection */
-};
-
-struct flow {
-	union address node_address; /* where the client sent it */
-	be16 node_port;
-	be16 client_port; /* the client's own; the key has another one where two flows would clash in the pod */
-	__u16 state;      /* enum flow_state */
-	__u16 zero;
-	__u32 server_isn;  /* the pod's initial sequence number, host byte order */
-	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
-	__u32 host_device; /* the same: of the host's end of the pod's device */
-	__u32 zero2;
-	__u64 pod;       /* dead at once when the backend belongs to another */
-	__u64 last_seen; /* CLOCK_MONOTONIC, ns */
-};
-SALLYPORT_ASSERT(sizeof(struct flow) == 56);
-
-/*
- * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------
- *
- * Key: a flow_key with the node port (or, for a direct connection, the pod's) in the backend's place, and the scope: a
- * remapped connection passes the node as a direct one, with the same tuple.
- * ---- held: the same key -> since when (CLOCK_MONOTONIC, ns) a new connection waits for a pod that serves ----------
- */
-
-/* ---- fragmented: what only a datagram's first fragment says ------------------------------------------------------ */
-
-struct fragment_key {
-	union address source;
-	union address destination;
-	__u32 id;      /* as in the packet; IPv4 has 16 bits */
-	__u8 protocol; /* IPv4's; 0 with IPv6, where only the first fragment's counts */
-	__u8 scope;    /* enum scope: the same fragment passes the node's device and a pod's */
-	__u8 zero[2];
-};
-SALLYPORT_ASSERT(sizeof(struct fragment_key) == 40);
-
-struct fragment_ports {
-	be16 source; /* as it arrived, before any translation */
-	be16 destination;
-	__u8 protocol;
-	__u8 zero[3];
-};
-SALLYPORT_ASSERT(sizeof(struct fragment_ports) == 8);
-
-/*
- * ---- socket_peers: what a socket of the node was told, and what it asked for; both ways --------------------------
- *
- * (socket, backend) -> the node port that it asked for; (UDP socket, node port) -> the backend that it was given.
- */
-
-struct socket_key {
-	__u64 cookie; /* of the socket */
-	struct endpoint endpoint;
-};
-SALLYPORT_ASSERT(sizeof(struct socket_key) == 32);
-
-struct socket_peer {
-	struct endpoint endpoint;
-	__u64 pod; /* dead at once when the backend belongs to another */
-};
-SALLYPORT_ASSERT(sizeof(struct socket_peer) == 32);
-
 /* ---- traffic: per node port and CPU -------------------------------------------------------------------------- */
 
 enum direction {
@@ -315,6 +226,7 @@ SALLYPORT_ASSERT(sizeof(struct meta) == 24);
 #endif
 
 #include "sallyport/abi_events.h"
+#include "sallyport/abi_flow.h"
 #include "sallyport/abi_pods.h"
 
 #endif

@@ -50,11 +50,12 @@ struct Paths
     std::filesystem::path state_dir = "/run/sallyport";
 };
 
-/// Capacity of the two flow tables, in flows.
+/// Capacity of the flow tables, in flows.
 struct FlowCapacity
 {
-    std::uint32_t fresh = 262144;        ///< `flows.new`: handshake not completed, or not yet answered
-    std::uint32_t established = 131072;  ///< `flows.established`
+    std::uint32_t fresh = 262144;        ///< `flows.new`: handshake not completed, not yet answered, or over
+    std::uint32_t established = 131072;  ///< `flows.established`: over TCP
+    std::uint32_t answered = 65536;      ///< `flows.answered`: datagrams that were answered
 };
 
 struct LogSettings

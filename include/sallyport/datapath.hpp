@@ -40,9 +40,10 @@ struct Traffic
 struct FlowCount
 {
     std::uint64_t fresh = 0;
-    std::uint64_t established = 0;
+    std::uint64_t established = 0;  ///< over TCP
+    std::uint64_t answered = 0;     ///< of datagrams
     /// By the pod's generation and the node port ("any" where the exposure says so), or the pod's own port where it is
-    /// remapped; both tiers.
+    /// remapped; all tiers.
     std::map<std::pair<std::uint64_t, NodePort>, std::uint64_t> by_exposure;
 };
 

@@ -33,6 +33,11 @@ const char* state_of(const Flow& flow)
     return flow.closing ? "closing" : flow.established ? "established" : "new";
 }
 
+const char* tier_of(const Flow& flow)
+{
+    return !flow.established ? "new" : flow.asked.protocol == Protocol::udp ? "answered" : "established";
+}
+
 milliseconds idle_for(const Flow& flow, Instant now)
 {
     return std::chrono::duration_cast<milliseconds>(std::max(now - flow.last_seen, Instant::duration(0)));
@@ -136,7 +141,7 @@ std::string to_json(const Flow& flow, const PodNames& pods, Instant now)
                             {"containerID", pod.id.container_id},
                             {"podAddress", flow.backend.address.to_string()},
                             {"containerPort", number(flow.backend.port)},
-                            {"tier", flow.established ? "established" : "new"},
+                            {"tier", tier_of(flow)},
                             {"state", state_of(flow)},
                             {"idleMs", idle_for(flow, now).count()}};
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

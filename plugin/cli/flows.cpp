@@ -60,7 +60,7 @@ EXAMPLES
   sallyport flows --json | jq -r '.[].client' | sort | uniq -c | sort -rn | head
 
 FILES
-  /sys/fs/bpf/sallyport/maps  the tables flows_established and flows_new
+  /sys/fs/bpf/sallyport/maps  the tables flows_*
 
 SEE ALSO
   sallyport status, sallyport trace)";

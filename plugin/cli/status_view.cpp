@@ -218,7 +218,10 @@ std::string facts(const NodeReport& report, const Screen& screen)
                                                          : listed(report.devices);
     return fact("devices", devices, screen, lost ? Tone::bad : Tone::plain) +
            fact("addresses", text_of(report.answered), screen) +
-           fact("flows", fmt::format("{} established, {} new", report.flows.established, report.flows.fresh), screen) +
+           fact("flows",
+                fmt::format("{} established, {} new", report.flows.established + report.flows.answered,
+                            report.flows.fresh),
+                screen) +
            fact("handovers", std::to_string(handovers), screen) +
            fact("held", held > 0 ? fmt::format("{} packets waited for a listener", held) : "none", screen) +
            fact("dropped", drops.empty() ? "none" : listed(drops), screen, drops.empty() ? Tone::plain : Tone::warning);

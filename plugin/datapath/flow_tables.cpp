@@ -7,6 +7,8 @@
 
 #include "sallyport/records.hpp"
 
+#include <netinet/in.h>
+
 #include <unordered_map>
 #include <unordered_set>
 
@@ -20,8 +22,8 @@ void for_each_record(const StateDir& dir, const std::vector<BoundPod>& pods, Vis
     std::unordered_set<std::uint64_t> generations;
     for (const BoundPod& pod : pods)
         generations.insert(pod.generation);
-    for (const bool established : {false, true}) {
-        const std::string tier = established ? "flows_established" : "flows_new";
+    for (const std::string tier : {"flows_new", "flows_established", "flows_answered"}) {
+        const bool established = tier != "flows_new";
         const UniqueFd fd = open_map(dir, tier);
         BpfTable<abi::flow_key, abi::flow>(fd.get(), tier)
             .for_each([&](const abi::flow_key& key, const abi::flow& record) {
@@ -38,7 +40,7 @@ FlowCount count_flows(const StateDir& dir, const std::vector<BoundPod>& pods)
     FlowCount count;
     std::unordered_map<FlowGroup, FlowGroup::Members, FlowGroup::Hash> groups;
     for_each_record(dir, pods, [&](const abi::flow_key& key, const abi::flow& record, bool established) {
-        (established ? count.established : count.fresh)++;
+        (!established ? count.fresh : key.protocol == IPPROTO_UDP ? count.answered : count.established)++;
         FlowGroup::Members& members = groups[FlowGroup(key, record)];
         if (members.count++ == 0)
             members.any = {key, record};

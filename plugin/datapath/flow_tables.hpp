@@ -1,7 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two flow tables as they are now: entries that translate, aren't closed, and lead to one of these pods.
+// The flow tables as they are now: entries that translate, aren't closed, and lead to one of these pods.
 #pragma once
 
 #include "state_dir.hpp"

@@ -54,6 +54,14 @@ __u32 capacity_of(const std::filesystem::path& pinned, __u32 configured)
     return fd && bpf_map_get_info_by_fd(fd.get(), &info, &size) == 0 ? info.max_entries : configured;
 }
 
+/// With so many entries a table that evicts the least recently used may begin to: each processor keeps some of the free
+/// ones for itself (LOCAL_FREE_TARGET, kernel/bpf/bpf_lru_list.c).
+__s64 first_eviction(__u32 capacity)
+{
+    constexpr __s64 kept_by_each = 128;
+    return std::max<__s64>(0, capacity - kept_by_each * libbpf_num_possible_cpus());
+}
+
 /// How a set is made. Programs are named here too: to look whether they are pinned must not take reading an object.
 struct Recipe
 {
@@ -113,9 +121,12 @@ void make(const StateDir& state, const FlowCapacity& flows, const Recipe& recipe
         kernel_refused("open the BPF object", errno);
     inform(*object->rodata, recipe);
     use_again(object->maps.living, state.map("living"));
+    const __u32 established = capacity_of(state.map("flows_established"), flows.established);
     bpf_map__set_max_entries(object->maps.flows_new, capacity_of(state.map("flows_new"), flows.fresh));
-    bpf_map__set_max_entries(object->maps.flows_established,
-                             capacity_of(state.map("flows_established"), flows.established));
+    bpf_map__set_max_entries(object->maps.flows_established, established);
+    bpf_map__set_max_entries(object->maps.flows_answered, capacity_of(state.map("flows_answered"), flows.answered));
+    if constexpr (requires { object->rodata->evicts_from; })
+        object->rodata->evicts_from = first_eviction(established);
     if (Object::load(object.get()) != 0)
         kernel_refused("load the BPF programs into the kernel", errno);
 

@@ -212,9 +212,11 @@ void write_traffic(Text& text, const PortTotals& totals)
 void write_node(Text& text, const NodeReport& report, const AgentState& agent, const BuildInfo& build)
 {
     text.family("sallyport_flows", "gauge",
-                "Live translations: new, handshake not completed or datagram not answered, and established.");
+                "Live translations: new, handshake not completed or datagram not answered; established, over TCP; "
+                "answered, of datagrams.");
     text.sample({{"tier", "new"}}, report.flows.fresh);
     text.sample({{"tier", "established"}}, report.flows.established);
+    text.sample({{"tier", "answered"}}, report.flows.answered);
     text.family("sallyport_drops_total", "counter", "Packets dropped since the tables were made, by reason.");
     for (const auto& [reason, packets] : report.drops)
         text.sample({{"reason", reason}}, packets);

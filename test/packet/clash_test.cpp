@@ -261,7 +261,7 @@ PACKET_CASE("node_ingress", "where every port that is tried is taken, the connec
             every_kind)
 {
     const bool direct = GENERATE(false, true);
-    OneGateway gateway(kind, {.established = 1 << 17});
+    OneGateway gateway(kind, {.established = 1 << 17, .answered = 1 << 17});
     const Target other_port = node_at(kind, 8080);
     gateway.programs.expose(other_port, kind.protocol, {&gateway.pod});
     open_flow(gateway.programs, gateway.pod, kind);
@@ -269,7 +269,7 @@ PACKET_CASE("node_ingress", "where every port that is tried is taken, the connec
     const abi::flow entry = gateway.programs.flow(key).value();
     for (unsigned port = 1024; port < 65536; port++) {
         key.client_port = htons(static_cast<std::uint16_t>(port));
-        gateway.programs.flows_established.put(key, entry);
+        gateway.programs.lasting(kind.protocol).put(key, entry);
     }
 
     check_dropped(gateway.programs.ingress(to(request(kind), direct ? gateway.pod.at(kind) : other_port)));

@@ -91,5 +91,5 @@ PACKET_CASE("node_egress", "a flow ends as the pod is removed, and its successor
         check_untouched(gateway.programs.ingress(with_flags(request(kind), tcp_flag::ack)),
                         with_flags(request(kind), tcp_flag::ack));
     open_flow(gateway.programs, gateway.pod, kind);
-    CHECK(gateway.programs.flows_established.all().size() == 1);
+    CHECK(gateway.programs.lasting(kind.protocol).all().size() == 1);
 }

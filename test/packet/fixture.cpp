@@ -84,8 +84,10 @@ Programs::Programs(const LoadOptions& options)
       addresses(bpf_map__fd(object_->maps.addresses), "addresses"),
       flows_new(bpf_map__fd(object_->maps.flows_new), "flows_new"),
       flows_established(bpf_map__fd(object_->maps.flows_established), "flows_established"),
+      flows_answered(bpf_map__fd(object_->maps.flows_answered), "flows_answered"),
       clashes(bpf_map__fd(object_->maps.clashes), "clashes"),
       held(bpf_map__fd(object_->maps.held), "held"),
+      questions(bpf_map__fd(object_->maps.questions), "questions"),
       fragmented(bpf_map__fd(object_->maps.fragmented), "fragmented")
 {}
 
@@ -171,15 +173,25 @@ void Programs::change(const Target& node_port, std::uint8_t protocol,
 
 std::optional<abi::flow> Programs::flow(const abi::flow_key& key) const
 {
-    const auto established = flows_established.find(key);
-    return established ? established : flows_new.find(key);
+    const auto lasting_one = lasting(key.protocol).find(key);
+    return lasting_one ? lasting_one : flows_new.find(key);
+}
+
+BpfTable<abi::flow_key, abi::flow>& Programs::lasting(std::uint8_t protocol)
+{
+    return protocol == IPPROTO_UDP ? flows_answered : flows_established;
+}
+
+const BpfTable<abi::flow_key, abi::flow>& Programs::lasting(std::uint8_t protocol) const
+{
+    return protocol == IPPROTO_UDP ? flows_answered : flows_established;
 }
 
 void Programs::put_flow(const abi::flow_key& key, const std::function<void(abi::flow&)>& change)
 {
     abi::flow entry = flow(key).value();
     change(entry);
-    (flows_established.find(key) ? flows_established : flows_new).put(key, entry);
+    (lasting(key.protocol).find(key) ? lasting(key.protocol) : flows_new).put(key, entry);
 }
 
 Outcome Programs::run(const char* program, const Packet& packet) const
@@ -267,7 +279,7 @@ std::vector<abi::event> Programs::events() const
 
 void Programs::clear_flows()
 {
-    for (auto* table : {&flows_new, &flows_established})
+    for (auto* table : {&flows_new, &flows_established, &flows_answered})
         for (const auto& [key, flow] : table->all())
             table->erase(key);
 }

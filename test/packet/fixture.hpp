@@ -57,8 +57,10 @@ public:
     BpfTable<abi::address_prefix, std::uint32_t> addresses;
     BpfTable<abi::flow_key, abi::flow> flows_new;
     BpfTable<abi::flow_key, abi::flow> flows_established;
+    BpfTable<abi::flow_key, abi::flow> flows_answered;
     BpfTable<abi::flow_key, abi::flow_key> clashes;
     BpfTable<abi::flow_key, std::uint64_t> held;
+    BpfTable<abi::flow_key, std::uint64_t> questions;
     BpfTable<abi::fragment_key, abi::fragment_ports> fragmented;
 
     /// `pods`: youngest first, each with the container port. Also counts what goes through, and knows the address.
@@ -73,6 +75,10 @@ public:
 
     /// Rewrites the entry of a node port, as the command would.
     void change(const Target& node_port, std::uint8_t protocol, const std::function<void(abi::node_port&)>& change);
+
+    /// Where flows of that protocol are kept that took more than a first packet.
+    BpfTable<abi::flow_key, abi::flow>& lasting(std::uint8_t protocol);
+    const BpfTable<abi::flow_key, abi::flow>& lasting(std::uint8_t protocol) const;
 
     /// The one entry of a flow, in either tier.
     std::optional<abi::flow> flow(const abi::flow_key& key) const;

@@ -22,12 +22,12 @@ bool is_new(const OneGateway& gateway, Kind kind)
 
 bool is_established(const OneGateway& gateway, Kind kind)
 {
-    return gateway.programs.flows_established.find(key_in(gateway, kind)).has_value();
+    return gateway.programs.lasting(kind.protocol).find(key_in(gateway, kind)).has_value();
 }
 
 unsigned state_of(const OneGateway& gateway, Kind kind)
 {
-    const auto flow = gateway.programs.flows_established.find(key_in(gateway, kind));
+    const auto flow = gateway.programs.flow(key_in(gateway, kind));
     REQUIRE(flow);
     return flow->state;
 }
@@ -36,7 +36,7 @@ unsigned state_of(const OneGateway& gateway, Kind kind)
 
 PACKET_CASE("node_ingress", "a flood of first packets evicts no established flow", every_kind)
 {
-    const LoadOptions sizes{.fresh = 512, .established = 512};
+    const LoadOptions sizes{.fresh = 512, .established = 512, .answered = 512};
     const OneGateway gateway(kind, sizes);
     open_flow(gateway.programs, gateway.pod, kind);
     for (unsigned i = 0; i < 4 * sizes.fresh; i++) {
@@ -44,9 +44,73 @@ PACKET_CASE("node_ingress", "a flood of first packets evicts no established flow
         CHECK(gateway.programs.ingress(packet).verdict == verdict_next);
     }
     CHECK(gateway.programs.flows_new.all().size() <= sizes.fresh);
-    CHECK(gateway.programs.flows_established.all().size() == 1);
+    CHECK(gateway.programs.lasting(kind.protocol).all().size() == 1);
     const Packet packet = with_flags(request(kind), tcp_flag::ack);
     check_translated(gateway.programs.ingress(packet), to(packet, gateway.pod.at(kind)));
+}
+
+PACKET_CASE("node_ingress", "connections that have ended push out no living one", over_tcp)
+{
+    const LoadOptions sizes{.fresh = 8192, .established = 512};
+    const bool reset = GENERATE(false, true);
+    const OneGateway gateway(kind, sizes);
+    open_flow(gateway.programs, gateway.pod, kind);
+    for (unsigned i = 0; i < 4 * sizes.established; i++) {
+        const auto port = static_cast<std::uint16_t>(41000 + i);
+        open_flow(gateway.programs, gateway.pod, kind, port);
+        if (reset) {
+            gateway.programs.ingress(with_flags(request(kind, port), tcp_flag::rst));
+            continue;
+        }
+        gateway.programs.ingress(with_flags(request(kind, port), tcp_flag::ack | tcp_flag::fin));
+        gateway.programs.egress(with_flags(reply(gateway.pod, kind, port), tcp_flag::ack | tcp_flag::fin));
+    }
+    CHECK(gateway.programs.flows_established.all().size() == 1);
+    CHECK(is_established(gateway, kind));
+
+    // What the ends of a closed one still say to each other, and not as of a living one.
+    const Packet last = with_flags(request(kind, 41000), tcp_flag::ack);
+    check_translated(gateway.programs.ingress(last), to(last, gateway.pod.at(kind)));
+    const Packet answer = with_flags(reply(gateway.pod, kind, 41000), tcp_flag::ack | tcp_flag::fin);
+    check_translated(gateway.programs.egress(answer), from(answer, gateway.node_port));
+    CHECK(gateway.programs.flows_established.all().size() == 1);
+}
+
+PACKET_CASE("node_egress", "datagrams that were answered push out no connection", over_tcp)
+{
+    const LoadOptions sizes{.fresh = 512, .established = 512, .answered = 512};
+    OneGateway gateway(kind, sizes);
+    open_flow(gateway.programs, gateway.pod, kind);
+    const Kind datagrams{.v6 = kind.v6, .protocol = IPPROTO_UDP};
+    gateway.programs.expose(gateway.node_port, IPPROTO_UDP, {&gateway.pod});
+    for (unsigned i = 0; i < 4 * sizes.established; i++)
+        open_flow(gateway.programs, gateway.pod, datagrams, static_cast<std::uint16_t>(41000 + i));
+    CHECK(is_established(gateway, kind));
+    CHECK(gateway.programs.flows_answered.all().size() <= sizes.answered);
+    const Packet spoken = with_flags(reply(gateway.pod, kind), tcp_flag::ack);
+    check_translated(gateway.programs.egress(spoken), from(spoken, gateway.node_port));
+}
+
+PACKET_CASE("node_egress", "a server whose connection lost its entry is heard when it speaks first", over_tcp)
+{
+    OneGateway gateway(kind);
+    open_flow(gateway.programs, gateway.pod, kind);
+    const RealConnection connection(gateway, kind);
+    const RealConnection direct(gateway, kind, 40001);
+    const Packet spoken = with_flags(reply(gateway.pod, kind), tcp_flag::ack);
+    gateway.programs.egress(spoken);
+    const Packet other = with_flags(reply(gateway.pod, kind, 40001), tcp_flag::ack);
+    check_untouched(gateway.programs.egress(other), other);
+
+    gateway.programs.clear_flows();
+    check_translated(gateway.programs.egress(spoken), from(spoken, gateway.node_port));
+    CHECK(is_established(gateway, kind));
+    check_untouched(gateway.programs.egress(other), other);
+
+    gateway.programs.clear_flows();
+    gateway.pod.id = 8;  // another pod's socket at that address isn't this connection's
+    gateway.programs.expose(gateway.node_port, kind.protocol, {&gateway.pod});
+    check_untouched(gateway.programs.egress(spoken), spoken);
 }
 
 PACKET_CASE("node_ingress", "a handshake is completed by an acknowledgement of the pod's sequence number alone",
@@ -86,13 +150,14 @@ PACKET_CASE("node_egress", "a datagram's flow is established by an answer, not b
     gateway.programs.egress(reply(gateway.pod, kind));
     CHECK(is_established(gateway, kind));
     CHECK_FALSE(is_new(gateway, kind));
+    CHECK(gateway.programs.flows_established.all().empty());
 }
 
 PACKET_CASE("node_egress", "FIN and RST are kept in mind, each for its side", over_tcp)
 {
     const OneGateway gateway(kind);
     open_flow(gateway.programs, gateway.pod, kind);
-    constexpr unsigned open = abi::FLOW_SYN_ACKED | abi::FLOW_ESTABLISHED;
+    constexpr unsigned open = abi::FLOW_SYN_ACKED | abi::FLOW_ESTABLISHED | abi::FLOW_AT_SOCKET;
     gateway.programs.egress(with_flags(reply(gateway.pod, kind), tcp_flag::ack | tcp_flag::fin));
     CHECK(state_of(gateway, kind) == (open | abi::FLOW_SERVER_FIN));
     gateway.programs.ingress(with_flags(request(kind), tcp_flag::ack | tcp_flag::fin));
@@ -141,7 +206,7 @@ PACKET_CASE("node_egress", "a direct connection to the pod is nobody's but its o
     check_untouched(gateway.programs.ingress(with_flags(in, tcp_flag::ack)), with_flags(in, tcp_flag::ack));
     check_untouched(gateway.programs.egress(with_flags(out, tcp_flag::ack)), with_flags(out, tcp_flag::ack));
     // The kernel knows who has a TCP connection; of who sends datagrams there is no other trace.
-    const auto entry = gateway.programs.flows_established.find(key_in(gateway, kind));
+    const auto entry = gateway.programs.lasting(kind.protocol).find(key_in(gateway, kind));
     CHECK(entry.has_value() == !kind.tcp());
     if (entry)
         CHECK((entry->state & abi::FLOW_DIRECT) != 0);

@@ -23,7 +23,7 @@ PACKET_CASE("node_ingress", "a first packet goes to the pod, and a flow says so"
     CHECK(flows[0].second.state == 0);
     CHECK(flows[0].second.last_seen != 0);
     CHECK(gateway.programs.flows_new.find(flow_key_of(gateway.pod.at(kind), packet.source, kind.protocol)));
-    CHECK(gateway.programs.flows_established.all().empty());
+    CHECK(gateway.programs.lasting(kind.protocol).all().empty());
 }
 
 PACKET_CASE("node_ingress", "packets of a flow go where its first went", every_kind)

@@ -83,6 +83,7 @@ Skeleton<::node> load_node(const LoadOptions& options)
     auto object = open_unpinned<::node>(options.link_header);
     bpf_map__set_max_entries(object->maps.flows_new, options.fresh);
     bpf_map__set_max_entries(object->maps.flows_established, options.established);
+    bpf_map__set_max_entries(object->maps.flows_answered, options.answered);
     if (::node::load(object.get()) != 0)
         fail("load the node's programs");
     return object;

@@ -28,6 +28,7 @@ struct LoadOptions
 {
     unsigned fresh = 4096;  ///< capacities of the flow tables
     unsigned established = 4096;
+    unsigned answered = 4096;
     unsigned link_header = 14;  ///< 0 for devices without one
 };
 

@@ -128,7 +128,7 @@ PACKET_CASE("node_ingress", "a SYN that was never answered goes on to the next p
     young_one = UniqueFd();
     open_flow(pods.programs, pods.oldest, kind);
     pods.check_goes_to(pods.oldest, kind, 40000, tcp_flag::ack);
-    CHECK(pods.programs.flows_established.find(flow_key_of(pods.oldest.at(kind), client_at(kind), kind.protocol)));
+    CHECK(pods.programs.lasting(kind.protocol).find(flow_key_of(pods.oldest.at(kind), client_at(kind), kind.protocol)));
 }
 
 PACKET_CASE("node_ingress", "a SYN on a closed connection chooses anew, and the rest follows it", over_tcp)

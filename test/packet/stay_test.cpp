@@ -55,11 +55,9 @@ PACKET_CASE("node_ingress", "a SYN on a connection that the pod forgot is a new 
     CHECK(gateway.programs.traffic(gateway.node_port, kind.protocol).connections == 1);  // since the take-over
 }
 
-PACKET_CASE("node_ingress", "a SYN on a connection that is over is a new one, whatever the pod's socket still says",
-            over_tcp)
+PACKET_CASE("node_ingress", "a SYN on a connection that was reset is a new one", over_tcp)
 {
     Successor gateway(kind);
-    const RealConnection connection(gateway, kind);
     gateway.programs.ingress(with_flags(request(kind), tcp_flag::rst));
     SECTION("at the next pod")
     {
@@ -67,11 +65,59 @@ PACKET_CASE("node_ingress", "a SYN on a connection that is over is a new one, wh
         gateway.check_goes_to(gateway.young, kind);
         CHECK_FALSE(gateway.programs.flow(gateway.key(kind)));
     }
-    SECTION("at the same pod, under the same port: its socket is the old connection's")
+    SECTION("at the same pod, under the same port")
     {
         gateway.check_goes_to(gateway.pod, kind);
         CHECK(gateway.programs.clashes.all().empty());
     }
+}
+
+// RFC 5961: whoever knows the four numbers of a connection can send packets in its client's name, and no more.
+PACKET_CASE("node_ingress", "a forged reset and a forged SYN take no connection from its pod", over_tcp)
+{
+    Successor gateway(kind);
+    const RealConnection connection(gateway, kind);
+    gateway.take_over(kind);
+    const std::uint32_t expected = connection.expected();
+    for (const std::uint32_t sequence :
+         {expected - 1, expected - 70000, expected + (1U << 30), expected + (1U << 31)}) {
+        Packet forged = with_flags(request(kind), tcp_flag::rst);
+        forged.sequence = sequence;
+        check_translated(gateway.programs.ingress(forged), to(forged, gateway.pod.at(kind)));
+        CHECK((gateway.programs.flow(gateway.key(kind))->state & abi::FLOW_RESET) == 0);
+        CHECK(gateway.programs.flows_established.find(gateway.key(kind)));
+        gateway.check_goes_to(gateway.pod, kind);  // a SYN
+    }
+    const Packet packet = with_flags(request(kind), tcp_flag::ack);
+    check_translated(gateway.programs.ingress(packet), to(packet, gateway.pod.at(kind)));
+}
+
+PACKET_CASE("node_ingress", "a reset that the pod would take ends the flow, until the pod goes on", over_tcp)
+{
+    Successor gateway(kind);
+    const RealConnection connection(gateway, kind);
+    gateway.take_over(kind);
+    Packet reset = with_flags(request(kind), tcp_flag::rst);
+    reset.sequence = connection.expected();
+    gateway.programs.ingress(reset);
+    CHECK((gateway.programs.flow(gateway.key(kind))->state & abi::FLOW_RESET) != 0);
+    CHECK_FALSE(gateway.programs.flows_established.find(gateway.key(kind)));
+    gateway.check_goes_to(gateway.pod, kind);  // its socket is still there: the pod answers
+
+    const Packet challenge = with_flags(reply(gateway.pod, kind), tcp_flag::ack);
+    check_translated(gateway.programs.egress(challenge), from(challenge, gateway.node_port));
+    CHECK((gateway.programs.flow(gateway.key(kind))->state & abi::FLOW_RESET) == 0);
+    CHECK(gateway.programs.flows_established.find(gateway.key(kind)));
+}
+
+PACKET_CASE("node_ingress", "a forged SYN takes no connection from a pod whose sockets aren't seen", over_tcp)
+{
+    Successor gateway(kind);
+    gateway.programs.put_flow(gateway.key(kind), [](abi::flow& flow) { flow.state |= abi::FLOW_UNSEEN; });
+    gateway.take_over(kind);
+    gateway.check_goes_to(gateway.pod, kind);
+    const Packet packet = with_flags(request(kind), tcp_flag::ack);
+    check_translated(gateway.programs.ingress(packet), to(packet, gateway.pod.at(kind)));
 }
 
 PACKET_CASE("node_ingress", "a datagram after five minutes of silence chooses anew", over_udp)

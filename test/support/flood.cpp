@@ -10,11 +10,13 @@
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <system_error>
 
@@ -37,6 +39,14 @@ struct Syn
 };
 static_assert(sizeof(Syn) == 40);
 
+struct Datagram
+{
+    iphdr ip{};
+    udphdr udp{};
+    std::uint8_t payload[2]{'?', 0};  ///< the second byte is summed, and not sent
+};
+static_assert(offsetof(Datagram, payload) == 28);
+
 std::uint32_t sum_words(const void* data, std::size_t size)
 {
     std::uint32_t sum = 0;
@@ -55,18 +65,43 @@ std::uint16_t folded(std::uint32_t sum)
     return static_cast<std::uint16_t>(~sum);
 }
 
+iphdr make_header(std::uint32_t number, in_addr_t destination, std::uint8_t protocol, std::size_t size)
+{
+    iphdr ip{};
+    ip.version = 4;
+    ip.ihl = 5;
+    ip.tot_len = htons(static_cast<std::uint16_t>(size));
+    ip.ttl = 64;
+    ip.protocol = protocol;
+    ip.saddr = htonl(first_source + number / ports_per_source);
+    ip.daddr = destination;
+    ip.check = folded(sum_words(&ip, sizeof(ip)));
+    return ip;
+}
+
+std::uint16_t source_port(std::uint32_t number)
+{
+    return htons(static_cast<std::uint16_t>(10000 + number % ports_per_source));
+}
+
+Datagram make_datagram(std::uint32_t number, in_addr_t destination, std::uint16_t port)
+{
+    constexpr std::uint16_t size = sizeof(udphdr) + 1;
+    Datagram datagram;
+    datagram.ip = make_header(number, destination, IPPROTO_UDP, sizeof(iphdr) + size);
+    datagram.udp.source = source_port(number);
+    datagram.udp.dest = htons(port);
+    datagram.udp.len = htons(size);
+    datagram.udp.check = folded(sum_words(&datagram.ip.saddr, 8) + htons(IPPROTO_UDP) + htons(size) +
+                                sum_words(&datagram.udp, sizeof(datagram.udp) + sizeof(datagram.payload)));
+    return datagram;
+}
+
 Syn make_syn(std::uint32_t number, in_addr_t destination, std::uint16_t port)
 {
     Syn syn;
-    syn.ip.version = 4;
-    syn.ip.ihl = 5;
-    syn.ip.tot_len = htons(sizeof(syn));
-    syn.ip.ttl = 64;
-    syn.ip.protocol = IPPROTO_TCP;
-    syn.ip.saddr = htonl(first_source + number / ports_per_source);
-    syn.ip.daddr = destination;
-    syn.ip.check = folded(sum_words(&syn.ip, sizeof(syn.ip)));
-    syn.tcp.source = htons(static_cast<std::uint16_t>(10000 + number % ports_per_source));
+    syn.ip = make_header(number, destination, IPPROTO_TCP, sizeof(syn));
+    syn.tcp.source = source_port(number);
     syn.tcp.dest = htons(port);
     syn.tcp.seq = htonl(number);
     syn.tcp.doff = 5;
@@ -96,36 +131,58 @@ sockaddr_ll find_node(const Node& node)
     return to;
 }
 
-}  // namespace
-
-void flood(const Node& node, std::uint16_t port, std::uint32_t count)
+/// Sends packets number 0 to `count` - 1, each the first `size` bytes of what `make` says.
+template <typename Make>
+void send_all_of(const Node& node, std::uint32_t count, std::size_t size, Make make)
 {
     sockaddr_ll to = find_node(node);
-    in_addr_t destination = 0;
-    inet_pton(AF_INET, node_v4.c_str(), &destination);
     const UniqueFd socket = node.client.run([] { return UniqueFd(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
     if (!socket)
         fail("open a packet socket");
 
-    std::array<Syn, batch> syns;
+    std::array<decltype(make(0U)), batch> packets;
     std::array<iovec, batch> parts{};
     std::array<mmsghdr, batch> messages{};
     for (std::size_t i = 0; i < batch; i++) {
-        parts[i] = {&syns[i], sizeof(Syn)};
+        parts[i] = {&packets[i], size};
         messages[i].msg_hdr = {&to, sizeof(to), &parts[i], 1, nullptr, 0, 0};
     }
     for (std::uint32_t sent = 0; sent < count;) {
         const auto now = static_cast<unsigned>(std::min<std::size_t>(batch, count - sent));
         for (std::uint32_t i = 0; i < now; i++)
-            syns[i] = make_syn(sent + i, destination, port);
+            packets[i] = make(sent + i);
         for (unsigned done = 0; done < now;) {
             const int result = sendmmsg(socket.get(), &messages[done], now - done, 0);
             if (result < 0 && errno != ENOBUFS && errno != EINTR)
-                fail("send SYNs");
+                fail("send a flood");
             done += result > 0 ? static_cast<unsigned>(result) : 0;
         }
         sent += now;
     }
+}
+
+in_addr_t address_of_node()
+{
+    in_addr_t address = 0;
+    inet_pton(AF_INET, node_v4.c_str(), &address);
+    return address;
+}
+
+}  // namespace
+
+void flood(const Node& node, std::uint16_t port, std::uint32_t count)
+{
+    send_all_of(node, count, sizeof(Syn), [=, destination = address_of_node()](std::uint32_t number) {
+        return make_syn(number, destination, port);
+    });
+}
+
+void flood_datagrams(const Node& node, std::uint16_t port, std::uint32_t count)
+{
+    send_all_of(node, count, offsetof(Datagram, payload) + 1,
+                [=, destination = address_of_node()](std::uint32_t number) {
+                    return make_datagram(number, destination, port);
+                });
 }
 
 }  // namespace sallyport::test

@@ -1,8 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A flood of SYNs from addresses that don't exist, made in the client's namespace and sent through its device: the node
-// meets them as it would an attacker's.
+// Floods from addresses that don't exist, made in the client's namespace and sent through its device: the node meets
+// them as it would an attacker's.
 #pragma once
 
 #include "support/node.hpp"
@@ -13,5 +13,8 @@ namespace sallyport::test {
 
 /// Sends `count` SYNs to the node's address over IPv4, no two from the same address and port. Throws std::system_error.
 void flood(const Node& node, std::uint16_t port, std::uint32_t count);
+
+/// The same of datagrams with one byte in them.
+void flood_datagrams(const Node& node, std::uint16_t port, std::uint32_t count);
 
 }  // namespace sallyport::test

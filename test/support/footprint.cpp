@@ -152,7 +152,7 @@ std::vector<std::string> programs_below(const std::filesystem::path& cgroup)
 std::size_t flush_flows(const std::filesystem::path& bpffs)
 {
     std::size_t flushed = 0;
-    for (const char* const name : {"flows_new", "flows_established"}) {
+    for (const char* const name : {"flows_new", "flows_established", "flows_answered"}) {
         const UniqueFd table(bpf_obj_get((bpffs / "sallyport/maps" / name).c_str()));
         abi::flow_key key{};
         if (!table)

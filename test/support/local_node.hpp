@@ -74,14 +74,22 @@ public:
         Target from;
     };
 
-    Datagram ask(const Target& target) const
+    Datagram ask(const Target& target, std::chrono::milliseconds limit = patience) const
+    {
+        return send(target) ? receive(limit) : Datagram{std::strerror(errno), {}};
+    }
+
+    bool send(const Target& target) const
     {
         const SocketAddress to(target);
-        if (sendto(socket_.get(), "who", 3, 0, to.raw(), to.size) < 0)
-            return {std::strerror(errno), {}};
+        return sendto(socket_.get(), "who", 3, 0, to.raw(), to.size) == 3;
+    }
+
+    Datagram receive(std::chrono::milliseconds limit = patience) const
+    {
         char buffer[2048];
         SocketAddress from;
-        if (!wait_for(socket_.get(), POLLIN, patience))
+        if (!wait_for(socket_.get(), POLLIN, limit))
             return {"silence", {}};
         const ssize_t count = recvfrom(socket_.get(), buffer, sizeof buffer, 0, from.raw(), &from.size);
         return count < 0 ? Datagram{std::strerror(errno), {}}

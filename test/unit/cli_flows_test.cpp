@@ -103,5 +103,5 @@ TEST_CASE("a flow as JSON", "[cli]")
     CHECK(to_json(flow(5000), pods(), now) ==
           R"({"client":"203.0.113.7","clientPort":5000,"shownPort":5000,"scope":"node","address":"192.168.1.10",)"
           R"("port":443,"protocol":"udp","namespace":"apisix","pod":"apisix-1","containerID":"c0ffee",)"
-          R"("podAddress":"10.0.0.5","containerPort":9443,"tier":"established","state":"established","idleMs":2000})");
+          R"("podAddress":"10.0.0.5","containerPort":9443,"tier":"answered","state":"established","idleMs":2000})");
 }

@@ -36,6 +36,7 @@ TEST_CASE("a configuration that says nothing has the contract's defaults")
     CHECK_FALSE(config.fast_path);
     CHECK(config.flows.fresh == 262144);
     CHECK(config.flows.established == 131072);
+    CHECK(config.flows.answered == 65536);
     CHECK(config.paths.bpffs == "/sys/fs/bpf");
     CHECK(config.paths.cgroup == "/sys/fs/cgroup");
     CHECK(config.paths.state_dir == "/run/sallyport");
@@ -54,7 +55,7 @@ TEST_CASE("every key of the contract is read")
         "addresses": ["192.168.1.100/32", "2001:db8::/64", "192.0.2.7", "!192.168.1.50", "!::/0"],
         "devices": ["eth0", "bond*"],
         "localAccess": false, "reservePorts": false, "fastPath": true,
-        "flows": {"new": 1024, "established": 16777216},
+        "flows": {"new": 1024, "established": 16777216, "answered": 2048},
         "bpffs": "/b", "cgroup": "/c", "stateDir": "/s", "logFile": "/l", "logLevel": "debug",
         "cni.dev/anything": 1, "ipam": {}, "dns": {}, "args": {}, "disableCheck": true, "disableGC": false, "ipMasq": false)"));
     CHECK(config.gateways.namespaces == std::vector<std::string>{"apisix", "kong"});
@@ -72,6 +73,7 @@ TEST_CASE("every key of the contract is read")
     CHECK(config.fast_path);
     CHECK(config.flows.fresh == 1024);
     CHECK(config.flows.established == 16777216);
+    CHECK(config.flows.answered == 2048);
     CHECK(config.paths.bpffs == "/b");
     CHECK(config.paths.cgroup == "/c");
     CHECK(config.paths.state_dir == "/s");
@@ -136,7 +138,7 @@ TEST_CASE("unknown keys are refused with their pointer, and advice")
                  Case{R"("plugins": [])", "\"/plugins\"", "known are gateways, addresses"},
                  Case{R"("gateways": {"namespace": []})", "\"/gateways/namespace\"", "did you mean \"namespaces\"?"},
                  Case{R"("gateways": {"a/b": []})", "\"/gateways/a~1b\"", "known are namespaces, ports"},
-                 Case{R"("flows": {"newest": 1024})", "\"/flows/newest\"", "known are new, established"},
+                 Case{R"("flows": {"newest": 1024})", "\"/flows/newest\"", "known are new, established, answered"},
                  Case{R"("m~n": 1)", "\"/m~0n\"", "known are"}, Case{R"("": 1)", "\"/\"", "known are"});
     INFO(members);
     require_refusal([&, text = members] { parse_config(with(text)); }, Code::unsupported_field, {pointer, advice});

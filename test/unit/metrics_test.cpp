@@ -159,6 +159,7 @@ TEST_CASE("metrics: what the node and the agent say", "[metrics]")
     NodeReport report;
     report.flows.fresh = 3;
     report.flows.established = 4;
+    report.flows.answered = 5;
     report.drops = {{"clash", 5}, {"rewrite_failed", 0}};
     AgentState agent;
     agent.conflicts = 6;
@@ -166,6 +167,7 @@ TEST_CASE("metrics: what the node and the agent say", "[metrics]")
     const Metrics metrics = metrics_after({report}, agent);
     CHECK(metrics.at("sallyport_flows{tier=new}") == 3);
     CHECK(metrics.at("sallyport_flows{tier=established}") == 4);
+    CHECK(metrics.at("sallyport_flows{tier=answered}") == 5);
     CHECK(metrics.at("sallyport_drops_total{reason=clash}") == 5);
     CHECK(metrics.at("sallyport_drops_total{reason=rewrite_failed}") == 0);
     CHECK(metrics.at("sallyport_conflicts_total") == 6);

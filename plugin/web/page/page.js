@@ -295,14 +295,14 @@ function showVerdict(groups) {
 
 function showTiles(status, groups) {
   const total = (key) => (status.ratesOverMs === null ? null : sum(groups, (group) => group[key]));
-  const flows = status.flows.established + status.flows.new;
+  const flows = status.flows.established + status.flows.answered + status.flows.new;
   const tiles = [
     { key: "connections", what: "New connections", value: total("connections"), format: perSecond,
       more: `${whole.format(sum(status.nodePorts, (entry) => entry.connectionsTotal))} so far` },
     { key: "in", what: "From clients", value: total("in"), format: bytesPerSecond, more: "to pods" },
     { key: "out", what: "To clients", value: total("out"), format: bytesPerSecond, more: "from pods" },
     { key: "flows", what: "Live flows", value: flows, format: (value) => whole.format(Math.round(value)),
-      more: `${whole.format(status.flows.established)} established, ${whole.format(status.flows.new)} new` },
+      more: `${whole.format(status.flows.established + status.flows.answered)} established, ${whole.format(status.flows.new)} new` },
   ];
   for (const tile of tiles) remember(tile.key, tile.value);
   sync(byId("tiles"), tiles, (tile) => tile.key, (tile) =>
