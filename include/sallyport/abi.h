@@ -26,7 +26,7 @@ namespace sallyport::abi {
  * the key and the value of node_ports, the program `ask_listener` with its question and answer. They may grow at the
  * end.
  */
-#define SALLYPORT_ABI 5
+#define SALLYPORT_ABI 6
 
 /* A number in network byte order. */
 typedef __u16 be16;

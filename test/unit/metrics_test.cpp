@@ -172,7 +172,7 @@ TEST_CASE("metrics: what the node and the agent say", "[metrics]")
     CHECK(metrics.at("sallyport_drops_total{reason=rewrite_failed}") == 0);
     CHECK(metrics.at("sallyport_conflicts_total") == 6);
     CHECK(metrics.at("sallyport_reattached_total") == 7);
-    CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=abc,abi=5}") == 1);
+    CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=abc,abi=6}") == 1);
 }
 
 TEST_CASE("metrics: names can't break out of their labels", "[metrics]")
