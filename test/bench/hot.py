@@ -79,11 +79,14 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def segment(source, destination):
-    """An Ethernet frame with an empty TCP segment (ACK) in it, checksums right. Ends are (address, port)."""
+SYN, ACK = 0x02, 0x10  # RFC 9293, 3.1
+
+
+def segment(source, destination, flags=ACK):
+    """An Ethernet frame with an empty TCP segment in it, checksums right. Ends are (address, port)."""
     family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
     ends = b"".join(socket.inet_pton(family, address) for address, _ in (source, destination))
-    tcp = bytearray(struct.pack("!HHIIBBHHH", source[1], destination[1], 1, 1, 0x50, 0x10, 65535, 0, 0))
+    tcp = bytearray(struct.pack("!HHIIBBHHH", source[1], destination[1], 1, 1, 0x50, flags, 65535, 0, 0))
     struct.pack_into("!H", tcp, 16, checksum(ends + struct.pack("!II", len(tcp), socket.IPPROTO_TCP) + tcp))
     if family == socket.AF_INET6:
         return bytes(12) + struct.pack("!HIHBB", 0x86DD, 6 << 28, len(tcp), socket.IPPROTO_TCP, 64) + ends + tcp
