@@ -146,20 +146,46 @@ static __always_inline bool is_flow_of(const struct flow *flow, const struct pac
 	       flow->client_port == pkt->source_port && same_address(&flow->node_address, &pkt->destination);
 }
 
+/* The flow and its key, for a packet to a node port, where it leads to the pod at that place; else NULL. */
+static __always_inline struct flow *find_flow_at(const struct node_port_backend *place, const struct packet *pkt,
+						 struct flow_key *key)
+{
+	struct flow *flow;
+
+	request_key(key, pkt, place);
+	flow = find_flow(key);
+	return flow && flow->pod == place->pod && is_flow_of(flow, pkt) ? flow : NULL;
+}
+
+/* Where the search for a request's flow begins, and where it is noted for the next one. NULL: at the first place. */
+static __always_inline __u8 *guess_of(const struct packet *pkt)
+{
+	__u64 hash = mix(pkt->source.halves[0] ^ mix(pkt->source.halves[1]) ^ (__u64)pkt->source_port << 48 ^
+			 (__u64)pkt->destination_port << 32 ^ pkt->protocol);
+	__u32 number = hash % GUESS_ROWS;
+	struct guess_row *row = bpf_map_lookup_elem(&guesses, &number);
+
+	return row ? &row->places[(hash >> 32) % sizeof(row->places)] : NULL;
+}
+
 /* The flow and its key, for a packet to a node port; NULL where there is none that leads to a pod of today. */
 static __always_inline struct flow *find_flow_of_request(const struct node_port *port, const struct packet *pkt,
 							 struct flow_key *key)
 {
-	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
-		const struct node_port_backend *backend = &port->backends[i];
-		struct flow *flow;
+	__u8 *guess = port->count > 1 ? guess_of(pkt) : NULL;
+	__u32 first = guess ? *guess % MAX_BACKENDS : 0;
+	struct flow *flow = first < port->count ? find_flow_at(&port->backends[first], pkt, key) : NULL;
 
+	if (flow || !guess)
+		return flow;
+	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
 		if (i >= port->count)
 			break;
-		request_key(key, pkt, backend);
-		flow = find_flow(key);
-		if (flow && flow->pod == backend->pod && is_flow_of(flow, pkt))
+		flow = i == first ? NULL : find_flow_at(&port->backends[i], pkt, key);
+		if (flow) {
+			*guess = i;
 			return flow;
+		}
 	}
 	return NULL;
 }

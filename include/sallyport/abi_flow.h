@@ -11,8 +11,7 @@ namespace sallyport::abi {
 #endif
 
 /*
- * ---- flows_new, flows_established, flows_answered: one entry a connection, keyed by its backend side
- * -----------------
+ * ---- flows_new, flows_established, flows_answered: one entry a connection, keyed by its backend side -------------
  *
  * Tables are told apart by who can fill them. Anybody's first packet makes an entry in flows_new, where ended
  * connections linger too. flows_established has TCP alone, of clients who were seen to get the pod's answers, and
@@ -62,11 +61,8 @@ struct flow {
 SALLYPORT_ASSERT(sizeof(struct flow) == 56);
 
 /*
- * ---- socket_flows: the flow once more, kept with the pod's own socket for as long as that lives
- * ------------------------
- *
- * ---- room: one entry; how full flows_established is
- * ------------------------------------------------------------------
+ * ---- socket_flows: the flow once more, kept with the pod's own socket for as long as that lives -------------------
+ * ---- room: one entry; how full flows_established is ---------------------------------------------------------------
  */
 
 struct socket_flows {
@@ -78,6 +74,17 @@ struct room {
 	__s64 established; /* entries that were made, less those that were removed; an evicted one stays counted */
 };
 SALLYPORT_ASSERT(sizeof(struct room) == 8);
+
+/*
+ * ---- guesses: at which of its node port's places a request's flow was found last, by a hash of its tuple ----------
+ *
+ * Others may have written there since: it is where the search begins.
+ */
+
+struct guess_row {
+	__u8 places[8];
+};
+SALLYPORT_ASSERT(sizeof(struct guess_row) == 8);
 
 /*
  * ---- clashes: a request as it is sent -> the key of its flow, where that has another client port -----------------
@@ -112,8 +119,7 @@ struct fragment_ports {
 SALLYPORT_ASSERT(sizeof(struct fragment_ports) == 8);
 
 /*
- * ---- connected_peer, datagram_peers: what a socket of the node or of a pod asked for, and what it was given
- * ------------
+ * ---- connected_peer, datagram_peers: what a socket of the node or of a pod asked for, and what it was given -------
  *
  * Each is kept with the socket and goes with it, so that nobody's sockets take room from another's.
  */

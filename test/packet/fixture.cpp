@@ -85,6 +85,7 @@ Programs::Programs(const LoadOptions& options)
       flows_new(bpf_map__fd(object_->maps.flows_new), "flows_new"),
       flows_established(bpf_map__fd(object_->maps.flows_established), "flows_established"),
       flows_answered(bpf_map__fd(object_->maps.flows_answered), "flows_answered"),
+      guesses(bpf_map__fd(object_->maps.guesses), "guesses"),
       clashes(bpf_map__fd(object_->maps.clashes), "clashes"),
       held(bpf_map__fd(object_->maps.held), "held"),
       questions(bpf_map__fd(object_->maps.questions), "questions"),

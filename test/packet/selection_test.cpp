@@ -5,6 +5,7 @@
 #include "icmp_error.hpp"
 #include "real_connection.hpp"
 
+#include <algorithm>
 #include <map>
 
 using namespace sallyport;
@@ -52,6 +53,27 @@ PACKET_CASE("node_ingress", "the youngest pod that listens is chosen", every_kin
     pods.check_goes_to(pods.youngest, kind, 40003);
     young_one = UniqueFd();
     pods.check_goes_to(pods.middle, kind, 40004);
+}
+
+PACKET_CASE("node_ingress", "a connection is found whatever is guessed of its pod", every_kind)
+{
+    ThreePods pods;
+    pods.expose_all(kind);
+    UniqueFd listener = pods.oldest.listen(kind);
+    open_flow(pods.programs, pods.oldest, kind, 40001);
+    listener = pods.youngest.listen(kind);
+    open_flow(pods.programs, pods.youngest, kind, 40002);
+    for (const unsigned guess : {0u, 1u, 2u, 3u, 15u, 16u, 255u}) {
+        abi::guess_row row{};
+        std::fill(std::begin(row.places), std::end(row.places), static_cast<__u8>(guess));
+        for (std::uint32_t number = 0; number < abi::GUESS_ROWS; number++)
+            pods.programs.guesses.put(number, row);
+        INFO("place " << guess);
+        for (int i = 0; i < 2; i++) {
+            pods.check_goes_to(pods.oldest, kind, 40001, tcp_flag::ack);
+            pods.check_goes_to(pods.youngest, kind, 40002, tcp_flag::ack);
+        }
+    }
 }
 
 PACKET_CASE("node_ingress", "where nobody is known to serve, the youngest gets the packet, and answers for itself",
