@@ -4,6 +4,7 @@
 // read_legacy_iptables(), of netfilter.hpp. The kernel hands out a table as one block: entries one behind the other,
 // each a fixed part, its matches and its target; jumps are offsets into it. No library for that is to be had as an
 // archive.
+#include "unchanged.hpp"
 #include "xt_extension.hpp"
 
 #include "sallyport/error.hpp"
@@ -23,6 +24,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <optional>
 
 namespace sallyport {
 namespace {
@@ -259,28 +261,28 @@ template <typename Version>
 template <typename Version>
 std::vector<FilterChain> read_table(const UniqueFd& socket, const std::string& table)
 {
-    for (int attempt = 0; attempt < 10; ++attempt) {
-        typename Version::Info info{};
-        table.copy(info.name, sizeof info.name - 1);
-        socklen_t length = sizeof info;
-        if (::getsockopt(socket.get(), Version::level, Version::get_info, &info, &length) != 0)
-            fail<Version>(table, errno);
-        constexpr std::size_t head = offsetof(typename Version::Entries, entrytable);
-        Block answer(head + info.size);
-        typename Version::Entries question{};
-        table.copy(question.name, sizeof question.name - 1);
-        question.size = info.size;
-        std::memcpy(answer.data(), &question, head);
-        length = static_cast<socklen_t>(answer.size());
-        if (::getsockopt(socket.get(), Version::level, Version::get_entries, answer.data(), &length) == 0) {
-            answer.erase(answer.begin(), answer.begin() + head);
-            return TableReader<Version>(table, info, answer).read();
-        }
-        if (errno != EAGAIN)
-            fail<Version>(table, errno);
-    }
-    throw Error(Code::try_again_later,
-                "read table " + table + " of " + Version::command + ": it changed during each of 10 attempts");
+    return read_unchanged(
+        "read table " + table + " of " + Version::command, [&]() -> std::optional<std::vector<FilterChain>> {
+            typename Version::Info info{};
+            table.copy(info.name, sizeof info.name - 1);
+            socklen_t length = sizeof info;
+            if (::getsockopt(socket.get(), Version::level, Version::get_info, &info, &length) != 0)
+                fail<Version>(table, errno);
+            constexpr std::size_t head = offsetof(typename Version::Entries, entrytable);
+            Block answer(head + info.size);
+            typename Version::Entries question{};
+            table.copy(question.name, sizeof question.name - 1);
+            question.size = info.size;
+            std::memcpy(answer.data(), &question, head);
+            length = static_cast<socklen_t>(answer.size());
+            if (::getsockopt(socket.get(), Version::level, Version::get_entries, answer.data(), &length) == 0) {
+                answer.erase(answer.begin(), answer.begin() + head);
+                return TableReader<Version>(table, info, answer).read();
+            }
+            if (errno != EAGAIN)
+                fail<Version>(table, errno);
+            return std::nullopt;
+        });
 }
 
 template <typename Version>

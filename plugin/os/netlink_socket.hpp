@@ -6,6 +6,8 @@
 // within the few milliseconds of an ADD.
 #pragma once
 
+#include "unchanged.hpp"
+
 #include "sallyport/error.hpp"
 
 #include <netlink/attr.h>
@@ -21,6 +23,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -131,17 +134,17 @@ public:
     std::vector<Item> list(const Purpose& purpose, Message request, void (*read)(nlmsghdr*, std::vector<Item>&),
                            int error_if_empty = 0)
     {
-        for (int attempt = 0; attempt < 10; ++attempt) {
+        return read_unchanged(purpose.action + " over netlink", [&]() -> std::optional<std::vector<Item>> {
             std::vector<Item> items;
             const int error = ask(purpose, request, [&](nlmsghdr* header) { read(header, items); });
             if (error == 0)
                 return items;
             if (error == error_if_empty)
-                return {};
+                return std::vector<Item>{};
             if (error != EINTR)
                 fail(purpose, errno_text(error));
-        }
-        throw Error(Code::try_again_later, purpose.action + " over netlink: it changed during each of 10 attempts");
+            return std::nullopt;
+        });
     }
 
 private:
