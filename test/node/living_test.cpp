@@ -132,3 +132,23 @@ TEST_CASE("a server is heard when it speaks first, though more connections live 
     Idle others(node, ours, 2000, true);
     CHECK(first.lost() == 0);
 }
+
+// RFC 5961: who knows the four numbers of a connection can send packets in its client's name.
+TEST_CASE("two blind packets take no connection from a pod that drains", "[living]")
+{
+    constexpr std::uint16_t client_port = 40123;
+    Node node;
+    Served older(node, 80, {.name = "older", .expose = "80:9080"});
+    Connection connection(node.client, {node_v4, 80}, {.source = Target{client_v4, client_port}});
+    REQUIRE(connection.read_line() == "welcome");
+    REQUIRE(connection.send("speak\n"));
+    REQUIRE(connection.read_line() == "so be it");
+
+    const Served younger(node, 80, {.name = "younger", .expose = "80:9080"});
+    for (const std::uint32_t sequence : {0U, 1U << 30, 1U << 31, 3U << 30}) {
+        forge(node, client_port, 80, {.sequence = sequence});
+        forge(node, client_port, 80, {.syn = true, .sequence = sequence});
+        REQUIRE(connection.send("hello\n"));
+        CHECK(connection.read_line() == "hello");
+    }
+}

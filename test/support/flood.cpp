@@ -32,12 +32,12 @@ constexpr std::size_t batch = 512;
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-struct Syn
+struct Segment
 {
     iphdr ip{};
     tcphdr tcp{};
 };
-static_assert(sizeof(Syn) == 40);
+static_assert(sizeof(Segment) == 40);
 
 struct Datagram
 {
@@ -65,7 +65,12 @@ std::uint16_t folded(std::uint32_t sum)
     return static_cast<std::uint16_t>(~sum);
 }
 
-iphdr make_header(std::uint32_t number, in_addr_t destination, std::uint8_t protocol, std::size_t size)
+in_addr_t address_of_node()
+{
+    return inet_addr(node_v4.c_str());
+}
+
+iphdr make_header(in_addr_t source, in_addr_t destination, std::uint8_t protocol, std::size_t size)
 {
     iphdr ip{};
     ip.version = 4;
@@ -73,10 +78,15 @@ iphdr make_header(std::uint32_t number, in_addr_t destination, std::uint8_t prot
     ip.tot_len = htons(static_cast<std::uint16_t>(size));
     ip.ttl = 64;
     ip.protocol = protocol;
-    ip.saddr = htonl(first_source + number / ports_per_source);
+    ip.saddr = source;
     ip.daddr = destination;
     ip.check = folded(sum_words(&ip, sizeof(ip)));
     return ip;
+}
+
+in_addr_t source(std::uint32_t number)
+{
+    return htonl(first_source + number / ports_per_source);
 }
 
 std::uint16_t source_port(std::uint32_t number)
@@ -84,11 +94,11 @@ std::uint16_t source_port(std::uint32_t number)
     return htons(static_cast<std::uint16_t>(10000 + number % ports_per_source));
 }
 
-Datagram make_datagram(std::uint32_t number, in_addr_t destination, std::uint16_t port)
+Datagram make_datagram(std::uint32_t number, std::uint16_t port)
 {
     constexpr std::uint16_t size = sizeof(udphdr) + 1;
     Datagram datagram;
-    datagram.ip = make_header(number, destination, IPPROTO_UDP, sizeof(iphdr) + size);
+    datagram.ip = make_header(source(number), address_of_node(), IPPROTO_UDP, sizeof(iphdr) + size);
     datagram.udp.source = source_port(number);
     datagram.udp.dest = htons(port);
     datagram.udp.len = htons(size);
@@ -97,19 +107,21 @@ Datagram make_datagram(std::uint32_t number, in_addr_t destination, std::uint16_
     return datagram;
 }
 
-Syn make_syn(std::uint32_t number, in_addr_t destination, std::uint16_t port)
+/// `from` in network byte order.
+Segment make_segment(in_addr_t source, std::uint16_t from, std::uint16_t to, std::uint32_t sequence, bool syn)
 {
-    Syn syn;
-    syn.ip = make_header(number, destination, IPPROTO_TCP, sizeof(syn));
-    syn.tcp.source = source_port(number);
-    syn.tcp.dest = htons(port);
-    syn.tcp.seq = htonl(number);
-    syn.tcp.doff = 5;
-    syn.tcp.syn = 1;
-    syn.tcp.window = 0xffff;
-    syn.tcp.check = folded(sum_words(&syn.ip.saddr, 8) + htons(IPPROTO_TCP) + htons(sizeof(syn.tcp)) +
-                           sum_words(&syn.tcp, sizeof(syn.tcp)));
-    return syn;
+    Segment segment;
+    segment.ip = make_header(source, address_of_node(), IPPROTO_TCP, sizeof(segment));
+    segment.tcp.source = from;
+    segment.tcp.dest = htons(to);
+    segment.tcp.seq = htonl(sequence);
+    segment.tcp.doff = 5;
+    segment.tcp.syn = syn;
+    segment.tcp.rst = !syn;
+    segment.tcp.window = 0xffff;
+    segment.tcp.check = folded(sum_words(&segment.ip.saddr, 8) + htons(IPPROTO_TCP) + htons(sizeof(segment.tcp)) +
+                               sum_words(&segment.tcp, sizeof(segment.tcp)));
+    return segment;
 }
 
 /// The node's end of the client's cable.
@@ -161,28 +173,26 @@ void send_all_of(const Node& node, std::uint32_t count, std::size_t size, Make m
     }
 }
 
-in_addr_t address_of_node()
-{
-    in_addr_t address = 0;
-    inet_pton(AF_INET, node_v4.c_str(), &address);
-    return address;
-}
-
 }  // namespace
 
 void flood(const Node& node, std::uint16_t port, std::uint32_t count)
 {
-    send_all_of(node, count, sizeof(Syn), [=, destination = address_of_node()](std::uint32_t number) {
-        return make_syn(number, destination, port);
+    send_all_of(node, count, sizeof(Segment), [=](std::uint32_t number) {
+        return make_segment(source(number), source_port(number), port, number, true);
     });
 }
 
 void flood_datagrams(const Node& node, std::uint16_t port, std::uint32_t count)
 {
     send_all_of(node, count, offsetof(Datagram, payload) + 1,
-                [=, destination = address_of_node()](std::uint32_t number) {
-                    return make_datagram(number, destination, port);
-                });
+                [=](std::uint32_t number) { return make_datagram(number, port); });
+}
+
+void forge(const Node& node, std::uint16_t client_port, std::uint16_t port, Forged forged)
+{
+    send_all_of(node, 1, sizeof(Segment), [=](std::uint32_t) {
+        return make_segment(inet_addr(client_v4.c_str()), htons(client_port), port, forged.sequence, forged.syn);
+    });
 }
 
 }  // namespace sallyport::test
