@@ -125,7 +125,7 @@ __noinline int admit(struct __sk_buff *skb, int chosen)
 	backend = find_backend_of(walk->place.pod, &walk->place.address, walk->place.port, pkt->protocol);
 	if (!backend)
 		return TCX_NEXT; /* the command was just writing the place, or the pod has ended */
-	if (opens(pkt) && is_leaving(port, walk->place.pod) && is_held(port, &walk->tuple)) {
+	if (opens(pkt) && !walk->moved && is_leaving(port, walk->place.pod) && is_held(port, &walk->tuple)) {
 		count_held(&walk->node_port);
 		return TCX_DROP;
 	}
@@ -146,11 +146,16 @@ __noinline int admit(struct __sk_buff *skb, int chosen)
 			walk->flow.state |= FLOW_UNSEEN;
 		if (was_held(port, &walk->tuple))
 			walk->flow.state |= FLOW_WAITED;
+		if (walk->moved && walk->quic_id) {
+			walk->flow.quic_id = walk->quic_id;
+			walk->flow.state |= FLOW_QUIC | FLOW_QUIC_USED;
+		}
 		if (!open_flow(skb, walk))
 			return drop(DROP_CLASH);
 		if (!is_alone(port))
 			note_question(backend, pkt->protocol);
-		count_connection(&walk->node_port, port, backend, walk->selection.trial, walk->again);
+		if (!walk->moved)
+			count_connection(&walk->node_port, port, backend, walk->selection.trial, walk->again);
 	}
 	count_packet(&walk->node_port, skb, pkt, FROM_CLIENT);
 	return to_pod(skb, pkt, &walk->key, walk->flow.host_device);

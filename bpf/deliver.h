@@ -9,6 +9,7 @@
 
 #include "connection.h"
 #include "fragment.h"
+#include "quic.h"
 
 static __always_inline int drop(enum drop reason)
 {
@@ -40,6 +41,8 @@ static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pk
 /* Follows a client's packet of the flow at walk->key: a forged reset changes nothing. */
 static __always_inline void follow_client(struct __sk_buff *skb, const struct walk *walk, struct flow *flow)
 {
+	if (walk->packet.protocol == IPPROTO_UDP)
+		follow_quic_client(skb, flow);
 	if (!walk->packet.rst || is_reset_taken(skb))
 		track(&walk->key, flow, &walk->packet, FROM_CLIENT);
 }

@@ -22,6 +22,7 @@ __noinline int from_new_client(struct __sk_buff *skb, int known)
 	struct walk *walk = this_walk();
 	struct packet *pkt = walk ? &walk->packet : NULL;
 	struct flow *flow;
+	int chosen;
 
 	if (!pkt)
 		return TCX_NEXT;
@@ -38,7 +39,9 @@ __noinline int from_new_client(struct __sk_buff *skb, int known)
 		delete_flow(&walk->key); /* left behind, it could be found before the new one, and take its packets */
 	if (is_answer(walk))
 		return TCX_NEXT; /* whoever asked for it gets it */
-	return admit(skb, choose_pod(skb));
+	chosen = pkt->protocol == IPPROTO_UDP ? find_quic(skb) : MAX_BACKENDS;
+	walk->moved = chosen < MAX_BACKENDS;
+	return admit(skb, walk->moved ? chosen : choose_pod(skb));
 }
 
 static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
@@ -129,6 +132,8 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 	if ((flow->state & (FLOW_ESTABLISHED | FLOW_AT_SOCKET | FLOW_DIRECT)) == FLOW_ESTABLISHED &&
 	    pkt->protocol == IPPROTO_TCP && !pkt->rst)
 		keep_at_socket(skb);
+	if (pkt->protocol == IPPROTO_UDP)
+		follow_quic_pod(skb, pkt);
 	track(&walk->key, found, pkt, FROM_POD);
 	if (!(flow->state & FLOW_DIRECT)) {
 		node_port_of_flow(walk);

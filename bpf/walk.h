@@ -24,6 +24,8 @@ struct walk {
 	struct node_port_backend place; /* of the pod that takes it */
 	struct selection selection;     /* how that was chosen */
 	bool again;                     /* it was refused before, which its client doesn't know */
+	bool moved;                     /* a connection of QUIC, whose client had another address */
+	__u32 quic_id;                  /* the same: a hash of its ID, where that is known */
 };
 
 struct {

@@ -45,6 +45,8 @@ enum capacity {
 	MAX_FRAGMENTED = 16384,
 	MAX_QUESTIONS = 16384,
 	GUESS_ROWS = 32768,
+	MAX_QUIC_IDS = 65536,
+	MAX_QUIC_CLIENTS = 16384,
 	MAX_EVENTS = 1024,
 };
 
@@ -88,8 +90,9 @@ struct backend {
 	__u64 unanswered_since; /* the first of those that nothing came back for */
 	__u32 unanswered;       /* how many */
 	__u32 netns;
-	be16 listener; /* the port that the socket listens on: another where the pod remaps this one */
-	__u16 zero[3];
+	be16 listener;       /* the port that the socket listens on: another where the pod remaps this one */
+	__u8 quic_id_length; /* of the connection IDs that it chose last; 0: it doesn't, or speaks no QUIC */
+	__u8 zero[5];
 };
 SALLYPORT_ASSERT(sizeof(struct backend) == 72);
 

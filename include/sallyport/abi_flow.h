@@ -43,6 +43,8 @@ enum flow_state {
 	FLOW_PUT_OFF =
 		1 << 10, /* refused, and its client wasn't told: when it asks again, it isn't another connection */
 	FLOW_AT_SOCKET = 1 << 11, /* the pod's socket has a copy: socket_flows */
+	FLOW_QUIC = 1 << 12,      /* the pod chose quic_id */
+	FLOW_QUIC_USED = 1 << 13, /* and the client used it: it is in quic_ids */
 };
 
 struct flow {
@@ -51,7 +53,10 @@ struct flow {
 	be16 client_port; /* the client's own; the key has another one where two flows would clash in the pod */
 	__u16 state;      /* enum flow_state */
 	__u16 zero;
-	__u32 server_isn;  /* the pod's initial sequence number, host byte order */
+	union {
+		__u32 server_isn; /* TCP: the pod's initial sequence number, host byte order */
+		__u32 quic_id;    /* UDP: a hash of the ID by which the pod knows the connection; 0: it has none */
+	};
 	__u32 device;      /* with fastPath: ifindex of the outside device that it arrived on; else 0 */
 	__u32 host_device; /* the same: of the host's end of the pod's device */
 	__u32 zero2;
@@ -74,6 +79,18 @@ struct room {
 	__s64 established; /* entries that were made, less those that were removed; an evicted one stays counted */
 };
 SALLYPORT_ASSERT(sizeof(struct room) == 8);
+
+/*
+ * ---- quic_ids: whose connection it is: one for each flow of QUIC whose client has used it. The value is of no use. --
+ * ---- quic_clients: a client's address, and the node port -> the pod with which it spoke QUIC last -----------------
+ */
+
+struct quic_key {
+	__u64 pod;
+	__u32 id; /* a hash, as in struct flow */
+	__u32 zero;
+};
+SALLYPORT_ASSERT(sizeof(struct quic_key) == 16);
 
 /*
  * ---- guesses: at which of its node port's places a request's flow was found last, by a hash of its tuple ----------

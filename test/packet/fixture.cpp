@@ -86,6 +86,8 @@ Programs::Programs(const LoadOptions& options)
       flows_established(bpf_map__fd(object_->maps.flows_established), "flows_established"),
       flows_answered(bpf_map__fd(object_->maps.flows_answered), "flows_answered"),
       guesses(bpf_map__fd(object_->maps.guesses), "guesses"),
+      quic_ids(bpf_map__fd(object_->maps.quic_ids), "quic_ids"),
+      quic_clients(bpf_map__fd(object_->maps.quic_clients), "quic_clients"),
       clashes(bpf_map__fd(object_->maps.clashes), "clashes"),
       held(bpf_map__fd(object_->maps.held), "held"),
       questions(bpf_map__fd(object_->maps.questions), "questions"),
