@@ -168,26 +168,45 @@ static __always_inline __u8 *guess_of(const struct packet *pkt)
 	return row ? &row->places[(hash >> 32) % sizeof(row->places)] : NULL;
 }
 
-/* The flow and its key, for a packet to a node port; NULL where there is none that leads to a pod of today. */
-static __always_inline struct flow *find_flow_of_request(const struct node_port *port, const struct packet *pkt,
-							 struct flow_key *key)
+/*
+ * The place at which the flow of a packet to walk->node_port is found, or MAX_BACKENDS: of the walk's packet, or of the
+ * one that an ICMP error carries. Changes walk->key.
+ */
+__noinline int search_places(int embedded)
 {
-	__u8 *guess = port->count > 1 ? guess_of(pkt) : NULL;
-	__u32 first = guess ? *guess % MAX_BACKENDS : 0;
-	struct flow *flow = first < port->count ? find_flow_at(&port->backends[first], pkt, key) : NULL;
+	struct walk *walk = this_walk();
+	const struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
+	const struct packet *pkt = walk ? (embedded ? &walk->embedded : &walk->packet) : NULL;
 
-	if (flow || !guess)
-		return flow;
+	if (!pkt || !port)
+		return MAX_BACKENDS;
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
 		if (i >= port->count)
 			break;
-		flow = i == first ? NULL : find_flow_at(&port->backends[i], pkt, key);
-		if (flow) {
-			*guess = i;
-			return flow;
-		}
+		if (find_flow_at(&port->backends[i], pkt, &walk->key))
+			return forget(i);
 	}
-	return NULL;
+	return MAX_BACKENDS;
+}
+
+/*
+ * The flow and its key, walk->key, for a packet to walk->node_port, which is `port`; NULL where there is none that
+ * leads to a pod of today.
+ */
+static __always_inline struct flow *find_flow_of_request(struct walk *walk, const struct node_port *port, bool embedded)
+{
+	const struct packet *pkt = embedded ? &walk->embedded : &walk->packet;
+	__u8 *guess = port->count > 1 ? guess_of(pkt) : NULL;
+	__u32 place = guess ? *guess % MAX_BACKENDS : 0;
+	struct flow *flow = place < port->count ? find_flow_at(&port->backends[place], pkt, &walk->key) : NULL;
+
+	if (flow || !guess)
+		return flow;
+	place = search_places(embedded);
+	if (place >= MAX_BACKENDS)
+		return NULL;
+	*guess = place;
+	return find_flow_at(&port->backends[place], pkt, &walk->key);
 }
 
 /* The old entry goes last, here and below: there is always one. True where it was new; `flow` is stale then. */

@@ -130,7 +130,7 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	turn_around(inner); /* now it is the request that was answered */
 	port = find_node_port(inner, &walk->node_port);
 	if (port)
-		flow = find_flow_of_request(port, inner, &walk->key);
+		flow = find_flow_of_request(walk, port, true);
 	sent_tuple(&walk->tuple, inner);
 	if (!flow)
 		flow = find_clash(walk, inner, &walk->key);

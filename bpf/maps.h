@@ -40,7 +40,7 @@ TABLE(flows_answered, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct flow, 0, 0)
 TABLE(room, BPF_MAP_TYPE_ARRAY, __u32, struct room, 1, 0);
 TABLE(socket_flows, BPF_MAP_TYPE_SK_STORAGE, int, struct socket_flows, 0, BPF_F_NO_PREALLOC);
 TABLE(guesses, BPF_MAP_TYPE_ARRAY, __u32, struct guess_row, GUESS_ROWS, 0);
-TABLE(quic_ids, BPF_MAP_TYPE_LRU_HASH, struct quic_key, __u64, MAX_QUIC_IDS, 0);
+TABLE(quic_ids, BPF_MAP_TYPE_LRU_HASH, __u32, __u64, MAX_QUIC_IDS, 0);
 TABLE(quic_clients, BPF_MAP_TYPE_LRU_HASH, struct endpoint, __u64, MAX_QUIC_CLIENTS, 0);
 TABLE(clashes, BPF_MAP_TYPE_LRU_HASH, struct flow_key, struct flow_key, MAX_CLASHES, 0);
 TABLE(held, BPF_MAP_TYPE_LRU_HASH, struct flow_key, __u64, MAX_HELD, 0);

@@ -29,26 +29,14 @@ struct quic_long_header {
 	__u8 destination_length;
 };
 
-/* The low bytes of a word, `count` of them; all where that is 8 or more, none where it isn't positive. */
-static __always_inline __u64 first_bytes(__u64 word, __s32 count)
-{
-	/* The first byte on the wire is the low one on a little-endian machine, as all are that we build for. */
-	if (count <= 0)
-		return 0;
-	return count >= 8 ? word : word & ((1ULL << (8 * count)) - 1);
-}
-
-/* A number for the ID at that offset, never 0; 0 where there is none. As long as this, a datagram of QUIC always is. */
+/* A number for the ID at that offset, never 0; 0 where there is none. */
 static __always_inline __u32 hash_id(struct __sk_buff *skb, __u32 offset, __u32 length)
 {
 	__u64 words[3] = {};
-	__u64 hash;
 
-	if (!length || length > MAX_QUIC_ID || bpf_skb_load_bytes(skb, offset, words, MAX_QUIC_ID))
+	if (!length || length > MAX_QUIC_ID || bpf_skb_load_bytes(skb, offset, words, length))
 		return 0;
-	hash = mix(first_bytes(words[0], length) ^
-		   mix(first_bytes(words[1], (__s32)length - 8) ^ mix(first_bytes(words[2], (__s32)length - 16))));
-	return (__u32)hash | 1;
+	return (__u32)mix(words[0] ^ mix(words[1] ^ mix(words[2]))) | 1;
 }
 
 static __always_inline bool is_version_with_ids(const struct quic_long_header *header)
@@ -116,13 +104,6 @@ __noinline int note_id_of_pod(struct __sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void make_quic_key(struct quic_key *key, __u64 pod, __u32 id)
-{
-	__builtin_memset(key, 0, sizeof(*key));
-	key->pod = pod;
-	key->id = id;
-}
-
 /* A client's datagram, of the flow at walk->key, which is one of QUIC. */
 __noinline int note_id_of_client(struct __sk_buff *skb)
 {
@@ -131,7 +112,6 @@ __noinline int note_id_of_client(struct __sk_buff *skb)
 	struct flow *flow = walk ? find_flow(&walk->key) : NULL;
 	struct endpoint client = {};
 	struct backend *backend;
-	struct quic_key key;
 	__u64 pod;
 	__u32 id;
 	__u8 form;
@@ -146,12 +126,11 @@ __noinline int note_id_of_client(struct __sk_buff *skb)
 	    (form != QUIC_FIXED && id != flow->quic_id))
 		return 0;
 	pod = flow->pod;
-	make_quic_key(&key, pod, flow->quic_id);
 	if (flow->state & FLOW_QUIC_USED)
-		bpf_map_delete_elem(&quic_ids, &key); /* one each: so nobody fills the table alone */
-	flow->quic_id = key.id = id;
+		bpf_map_delete_elem(&quic_ids, &flow->quic_id); /* one each: so nobody fills the table alone */
+	flow->quic_id = id;
 	flow->state |= FLOW_QUIC_USED;
-	bpf_map_update_elem(&quic_ids, &key, &pod, BPF_ANY);
+	bpf_map_update_elem(&quic_ids, &id, &pod, BPF_ANY);
 	client.address = pkt->source;
 	client.port = pkt->destination_port;
 	bpf_map_update_elem(&quic_clients, &client, &pod, BPF_ANY);
@@ -171,50 +150,74 @@ static __always_inline void follow_quic_pod(struct __sk_buff *skb, const struct 
 		note_id_of_pod(skb);
 }
 
+/* The pod that knows the connection of a client's datagram, where its IDs are of that length; 0: none. */
+__noinline __u64 recall_quic(struct __sk_buff *skb, __u32 length)
+{
+	struct walk *walk = this_walk();
+	const __u64 *pod;
+	__u32 id;
+
+	if (!walk)
+		return 0;
+	id = id_from_client(skb, &walk->packet, quic_form(skb, &walk->packet), length);
+	pod = id ? bpf_map_lookup_elem(&quic_ids, &id) : NULL;
+	walk->quic_id = pod ? id : 0;
+	return pod ? *pod : 0;
+}
+
+/* The pod with which the datagram's client spoke QUIC last; 0: none. */
+static __always_inline __u64 recall_client(const struct packet *pkt)
+{
+	const struct endpoint client = { .address = pkt->source, .port = pkt->destination_port };
+	const __u64 *pod = bpf_map_lookup_elem(&quic_clients, &client);
+
+	return pod ? *pod : 0;
+}
+
 /*
  * The place of the pod that knows the connection of a datagram without a flow, or MAX_BACKENDS: by its ID, else by
- * its client's address, as a new ID can't be known. walk->flow gets the ID.
+ * its client's address, as an ID that is new can't be known. walk->quic_id is the ID.
  */
 __noinline int find_quic(struct __sk_buff *skb)
 {
 	struct walk *walk = this_walk();
-	const struct packet *pkt = walk ? &walk->packet : NULL;
 	const struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
-	struct endpoint client = {};
-	__u32 hinted = MAX_BACKENDS;
-	const __u64 *last;
+	const struct node_port_backend *at;
+	const struct backend *backend;
+	__u64 place = MAX_BACKENDS;
+	bool speaks = false;
+	__u64 pod = 0;
 	__u8 form;
 
-	if (!pkt || !port || port->count < 2)
+	if (!port || port->count < 2)
 		return MAX_BACKENDS; /* there is nothing to choose */
-	walk->quic_id = 0;
-	form = quic_form(skb, pkt);
+	form = quic_form(skb, &walk->packet);
 	if (!form)
 		return MAX_BACKENDS;
-	client.address = pkt->source;
-	client.port = pkt->destination_port;
-	last = form == QUIC_FIXED ? bpf_map_lookup_elem(&quic_clients, &client) : NULL;
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
-		const struct node_port_backend *place = &port->backends[i];
-		struct backend *backend;
-		struct quic_key key;
-		__u32 id;
-
+		at = &port->backends[i];
+		if (i >= port->count || pod)
+			break;
+		backend = find_backend_of(at->pod, &at->address, at->port, IPPROTO_UDP);
+		if (!backend || !backend->quic_id_length)
+			continue;
+		pod = recall_quic(skb, backend->quic_id_length);
+		speaks = true;
+	}
+	if (!pod && speaks && form == QUIC_FIXED)
+		pod = recall_client(&walk->packet);
+	if (!pod)
+		return MAX_BACKENDS;
+	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
 		if (i >= port->count)
 			break;
-		backend = find_backend_of(place->pod, &place->address, place->port, IPPROTO_UDP);
-		if (!backend || !backend->quic_id_length || backend->refused_at)
-			continue;
-		id = id_from_client(skb, pkt, form, backend->quic_id_length);
-		make_quic_key(&key, place->pod, id);
-		if (id && bpf_map_lookup_elem(&quic_ids, &key)) {
-			walk->quic_id = id;
-			return i;
-		}
-		if (last && *last == place->pod)
-			hinted = i;
+		place = either(is_set(port->backends[i].pod ^ pod), place, forget(i));
 	}
-	return hinted;
+	if (place >= MAX_BACKENDS)
+		return MAX_BACKENDS;
+	at = &port->backends[place];
+	backend = find_backend_of(at->pod, &at->address, at->port, IPPROTO_UDP);
+	return backend && !backend->refused_at ? place : MAX_BACKENDS;
 }
 
 #endif

@@ -59,7 +59,7 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 			return from_client_directly(skb);
 		return TCX_NEXT; /* everybody else's traffic */
 	}
-	flow = find_flow_of_request(port, pkt, &walk->key);
+	flow = find_flow_of_request(walk, port, false);
 	if (!flow || !lives(flow->pod) ||
 	    (opens(pkt) && (pkt->protocol == IPPROTO_TCP || is_over(flow, pkt->protocol))))
 		return from_new_client(skb, flow != NULL);
@@ -86,7 +86,9 @@ static __always_inline struct flow *find_flow_of_reply(struct walk *walk, __u32 
 	flow = find_flow(&walk->key);
 	if (!flow || flow->pod != (*backend)->pod || !is_at(flow, pkt->scope))
 		return NULL;
-	return lives(flow->pod) ? flow : NULL; /* else whoever has its address now says that */
+	/* Else whoever has its address now says that. Of TCP, its client would believe nobody who hasn't seen its
+	 * numbers. */
+	return pkt->protocol == IPPROTO_TCP || lives(flow->pod) ? flow : NULL;
 }
 
 /* What a reply to a first packet says of its pod. False where it is a refusal that the client needn't see. */

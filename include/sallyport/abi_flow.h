@@ -81,16 +81,9 @@ struct room {
 SALLYPORT_ASSERT(sizeof(struct room) == 8);
 
 /*
- * ---- quic_ids: whose connection it is: one for each flow of QUIC whose client has used it. The value is of no use. --
- * ---- quic_clients: a client's address, and the node port -> the pod with which it spoke QUIC last -----------------
+ * ---- quic_ids: a hash of a connection's ID, as in struct flow -> its pod. One for each flow whose client has used it.
+ * ---- quic_clients: a client's address, and the node's port -> the pod with which it spoke QUIC last ---------------
  */
-
-struct quic_key {
-	__u64 pod;
-	__u32 id; /* a hash, as in struct flow */
-	__u32 zero;
-};
-SALLYPORT_ASSERT(sizeof(struct quic_key) == 16);
 
 /*
  * ---- guesses: at which of its node port's places a request's flow was found last, by a hash of its tuple ----------

@@ -3,6 +3,7 @@
 """This build beside another one, an earlier as a rule: what a change costs. Each has a node of its own kind; they take
 turns, so noise meets both alike, and their ratio means something on any machine."""
 import socket
+import time
 from itertools import product
 
 from bpf import TCX, run_hot
@@ -12,7 +13,7 @@ from sandbox import CLIENT_V4, CLIENT_V6, NODE_V4, NODE_V6, Node, inside
 from table import Section, figure, ratio
 
 PODS = 16  # MAX_BACKENDS
-ADDS, NEW_CONNECTIONS = 300, 10_000
+FIRST_ADDS, ADDS, NEW_CONNECTIONS = 15, 300, 10_000
 BATCHES = 200
 PACKET_LIMIT, MANY_LIMIT, CALL_LIMIT = 1.05, 1.2, 1.1  # of the other's, or of one pod's
 
@@ -41,6 +42,19 @@ def compared(what, samples, unit, limit):
 def programs_of(node):
     with inside(node.name):
         return {side: find_ours(socket.if_nametoindex("eth0"), side) for side in TCX}
+
+
+def first_add(builds, time_exec):
+    """Of the node's only gateway pod, again and again: the programs are loaded each time."""
+    nodes = {build: Node(f"{build.replace(' ', '-')}-first", time_exec) for build in BUILDS}
+    pods = {build: builds[build].gateway_pod(node, "8000:9000") for build, node in nodes.items()}
+    samples = {build: [] for build in BUILDS}
+    for _ in range(FIRST_ADDS):
+        for build, pod in pods.items():
+            samples[build].append(pod.add())
+            pod.delete()
+            time.sleep(0.05)  # the kernel frees what was removed a grace period later
+    return compared("the node's first ADD", samples, "ms", CALL_LIMIT)
 
 
 def plain_add(builds, nodes):
@@ -101,6 +115,7 @@ def section(builds, time_exec):
              **{("many", *key): value for key, value in loops_many.items()}})
 
     lines = [Section("Two builds side by side")]
+    lines += first_add(builds, time_exec)
     lines += plain_add(builds, one.nodes)
     for (kind, family, side), pair in loops.items():
         samples = {build: over_empty(loop) for build, loop in pair.items()}

@@ -59,7 +59,7 @@ public:
     BpfTable<abi::flow_key, abi::flow> flows_established;
     BpfTable<abi::flow_key, abi::flow> flows_answered;
     BpfTable<std::uint32_t, abi::guess_row> guesses;
-    BpfTable<abi::quic_key, std::uint64_t> quic_ids;
+    BpfTable<std::uint32_t, std::uint64_t> quic_ids;
     BpfTable<abi::endpoint, std::uint64_t> quic_clients;
     BpfTable<abi::flow_key, abi::flow_key> clashes;
     BpfTable<abi::flow_key, std::uint64_t> held;
