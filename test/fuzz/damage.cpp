@@ -10,8 +10,6 @@
 namespace sallyport::fuzz {
 namespace {
 
-constexpr std::size_t ethernet = 14;
-
 bool is_v6(const Bytes& frame)
 {
     return frame.size() > 13 && frame[12] == 0x86 && frame[13] == 0xdd;

@@ -13,7 +13,6 @@ namespace {
 using test::Packet;
 namespace tcp_flag = test::tcp_flag;
 
-constexpr std::size_t ethernet = 14;
 constexpr std::size_t longest = 3000;  // what a test run takes is less than a page
 constexpr std::uint16_t more_fragments = 0x2000;
 

@@ -11,9 +11,6 @@
 namespace sallyport::fuzz {
 namespace {
 
-constexpr int next_program = -1;  // TCX_NEXT
-constexpr int drop = 2;           // TCX_DROP
-
 Tuple reversed(const Tuple& tuple)
 {
     return {tuple.protocol, tuple.destination, tuple.source};

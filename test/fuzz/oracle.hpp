@@ -18,6 +18,9 @@ namespace sallyport::fuzz {
 
 enum class Way { in, out };  ///< from clients; to them
 
+inline constexpr int next_program = -1;  ///< TCX_NEXT
+inline constexpr int drop = 2;           ///< TCX_DROP
+
 struct Trial
 {
     Way way = Way::in;

@@ -17,9 +17,6 @@ using test::Packet;
 
 namespace {
 
-constexpr int next_program = -1, drop = 2;
-constexpr std::size_t ethernet = 14;
-
 /// A client, a node with port 80, and the pod behind it; and what they say to each other.
 struct Talk
 {

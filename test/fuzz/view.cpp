@@ -9,8 +9,6 @@
 namespace sallyport::fuzz {
 namespace {
 
-constexpr std::size_t ethernet = 14;
-
 class Reader
 {
 public:

@@ -55,6 +55,8 @@ struct IpView
     std::size_t address_size() const { return v6 ? 16 : 4; }
 };
 
+inline constexpr std::size_t ethernet = 14;  ///< its header
+
 enum class Shape {
     nothing,  ///< not IP, or broken, or of a protocol that nobody translates
     transport,

@@ -14,7 +14,7 @@
 namespace sallyport::test {
 namespace {
 
-constexpr std::chrono::milliseconds pause{20};
+constexpr std::chrono::milliseconds look_again{20};
 
 Invocation invocation(const Node& node, const Pod& pod, const Server& server)
 {
@@ -53,7 +53,7 @@ Container::Container(const Node& node, const Pod& pod, const Server& server)
     while (first_request(node.host, {pod.v4, 9080}) != "") {
         if (has_ended(process_.pid()) || std::chrono::steady_clock::now() > end)
             throw std::runtime_error(server.name + " doesn't answer: " + process_.errors());
-        std::this_thread::sleep_for(pause);
+        std::this_thread::sleep_for(look_again);
     }
 }
 
@@ -62,7 +62,7 @@ void Container::end(std::chrono::milliseconds grace)
     kill(child_of(process_.pid()), stop_signal_);
     const auto limit = std::chrono::steady_clock::now() + grace;
     while (!has_ended(process_.pid()) && std::chrono::steady_clock::now() < limit)
-        std::this_thread::sleep_for(pause);
+        std::this_thread::sleep_for(look_again);
     process_.signal(SIGKILL);
     process_.wait();
 }

@@ -81,9 +81,9 @@ private:
 
 const std::string ports = "80:9080, 443:9443/udp";
 
-struct Gateway
+struct UnaddedGateway
 {
-    explicit Gateway(Node& node, const std::string& name = "gateway")
+    explicit UnaddedGateway(Node& node, const std::string& name = "gateway")
         : pod(node, {.name = name, .expose = ports}),
           tcp(pod.netns, name, {"::", 9080}),
           udp(pod.netns, name, {"::", 9443})
@@ -99,9 +99,9 @@ struct Gateway
 TEST_CASE("an adopted pod has its age: one that is older than who was added before stays behind", "[adoption]")
 {
     EarlierNode node;
-    Gateway older(node, "older");
+    UnaddedGateway older(node, "older");
     node.know(older.pod);
-    Gateway younger(node, "younger");
+    UnaddedGateway younger(node, "younger");
     require_ok(younger.pod.add());
     REQUIRE(node.adopt().size() == 1);
     CHECK(ask_tcp(node.client, {node_v4, 80}) == "younger " + client_v4);
@@ -115,7 +115,7 @@ TEST_CASE("an adopted pod has its age: one that is older than who was added befo
 TEST_CASE("a gateway that was there before the plugin is bound in place", "[adoption]")
 {
     EarlierNode node;
-    Gateway gateway(node);
+    UnaddedGateway gateway(node);
     node.know(gateway.pod);
     CHECK(ask_tcp(node.client, {node_v4, 80}) == "refused");
 
@@ -136,7 +136,7 @@ TEST_CASE("a gateway that was there before the plugin is bound in place", "[adop
     SECTION("and goes when its namespace does, where no DEL comes")
     {
         gateway.pod.netns.remove();
-        Gateway next(node, "next");
+        UnaddedGateway next(node, "next");
         require_ok(next.pod.add());
         CHECK(ask_tcp(node.client, {node_v4, 80}) == "next " + client_v4);
     }
@@ -160,7 +160,7 @@ TEST_CASE("remaps of an earlier pod work too", "[adoption]")
 TEST_CASE("a node whose pods are all bound is asked one question", "[adoption]")
 {
     EarlierNode node;
-    Gateway gateway(node);
+    UnaddedGateway gateway(node);
     Pod plain(node, {.name = "plain", .annotations = {{"other", "x"}}});
     node.know(gateway.pod);
     node.know(plain);
@@ -209,7 +209,7 @@ TEST_CASE("an earlier pod gets no port that another one or a process of the node
     EarlierNode node;
     Pod other(node, {.name = "other", .kubernetes_namespace = "others", .expose = "443:9443/udp"});
     require_ok(other.add());
-    Gateway gateway(node);
+    UnaddedGateway gateway(node);
     node.know(gateway.pod);
     CHECK_THAT(node.adopt().at(0).text, Catch::Matchers::ContainsSubstring("is held by others/other"));
 
@@ -225,8 +225,8 @@ TEST_CASE("an earlier pod gets no port that another one or a process of the node
 TEST_CASE("the youngest of several earlier pods takes new connections", "[adoption]")
 {
     EarlierNode node;
-    Gateway older(node, "older");
-    Gateway younger(node, "younger");
+    UnaddedGateway older(node, "older");
+    UnaddedGateway younger(node, "younger");
     node.know(younger.pod).created_at = 2000;
     node.know(older.pod).created_at = 1000;
     CHECK(node.adopt().size() == 2);
@@ -236,7 +236,7 @@ TEST_CASE("the youngest of several earlier pods takes new connections", "[adopti
 TEST_CASE("a pod that ends while it is adopted is let go", "[adoption]")
 {
     EarlierNode node;
-    Gateway gateway(node);
+    UnaddedGateway gateway(node);
     node.know(gateway.pod);
     SECTION("before it is looked at")
     {
@@ -253,7 +253,7 @@ TEST_CASE("a pod that ends while it is adopted is let go", "[adoption]")
 TEST_CASE("a pod whose ADD is faster keeps that binding", "[adoption]")
 {
     EarlierNode node;
-    Gateway gateway(node);
+    UnaddedGateway gateway(node);
     node.know(gateway.pod);
     node.before_status = [&](CriPod&) { gateway.pod.add(); };
     const auto results = node.adopt();
@@ -265,7 +265,7 @@ TEST_CASE("a pod whose ADD is faster keeps that binding", "[adoption]")
 TEST_CASE("pods that can't be reached are told with the reason", "[adoption]")
 {
     EarlierNode node;
-    Gateway gateway(node);
+    UnaddedGateway gateway(node);
     CriPod& known = node.know(gateway.pod);
     const auto reason = [&] { return node.adopt().at(0).text; };
     SECTION("in the node's own network")

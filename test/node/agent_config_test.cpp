@@ -5,6 +5,7 @@
 #include "support/agent.hpp"
 #include "support/local_node.hpp"
 #include "support/require_ok.hpp"
+#include "support/serves.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -14,14 +15,6 @@ using namespace sallyport::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-struct Gateway
-{
-    explicit Gateway(Node& node) : pod(node, {.expose = "80:9080"}) { require_ok(pod.add()); }
-
-    Pod pod;
-    TcpServer server{pod.netns, "gateway", {"::", 9080}};
-};
 
 bool answers(const Node& node, const std::string& address)
 {
@@ -46,7 +39,7 @@ void change(Agent& agent, bool by_symlink, const std::string& text)
 TEST_CASE("a changed configuration is followed", "[agent][config]")
 {
     Node node;
-    const Gateway gateway(node);
+    const TcpGateway gateway(node);
     Agent agent(node);
     agent.wait_until_begun();
     const bool by_symlink = GENERATE(true, false);
@@ -65,7 +58,7 @@ TEST_CASE("a changed configuration is followed", "[agent][config]")
 TEST_CASE("where outside traffic arrives and who may use node ports locally follow too", "[agent][config]")
 {
     LocalNode node;
-    const Gateway gateway(node);
+    const TcpGateway gateway(node);
     Agent agent(node);
     agent.wait_until_begun();
     node.host.ip("link add eth1 type veth peer name eth1 netns " + node.client.name() + "\nlink set eth1 up\n");
@@ -83,7 +76,7 @@ TEST_CASE("a broken configuration changes nothing, and says where it is broken",
 {
     Node node;
     node.plugin["addresses"] = {virtual_v4};
-    const Gateway gateway(node);
+    const TcpGateway gateway(node);
     Agent agent(node);
     agent.wait_until_begun();
     Json unknown_key = node.plugin;
@@ -115,7 +108,7 @@ TEST_CASE("a broken configuration changes nothing, and says where it is broken",
 TEST_CASE("an agent that has no configuration waits for one, and touches nothing", "[agent][config]")
 {
     Node node;
-    const Gateway gateway(node);
+    const TcpGateway gateway(node);
     Agent agent(node, "no JSON");
     CHECK(agent.says("config.json"));
     node.host.ip("addr add " + virtual_v4 + "/32 dev eth0\n");
@@ -129,7 +122,7 @@ TEST_CASE("an agent that has no configuration waits for one, and touches nothing
 TEST_CASE("the places of our state stay where bound pods' DEL will look for them", "[agent][config]")
 {
     Node node;
-    Gateway gateway(node);
+    TcpGateway gateway(node);
     Agent agent(node);
     agent.wait_until_begun();
     Json entry = node.plugin;

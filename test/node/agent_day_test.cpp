@@ -40,7 +40,7 @@ std::filesystem::path list_of(const Node& node)
 }
 
 /// What Cilium writes at its start, over whatever stands there, in one step.
-void write_list(const Node& node)
+void write_cilium_list(const Node& node)
 {
     std::filesystem::create_directories(cni_conf_dir(node));
     const Json list{{"cniVersion", "0.3.1"}, {"name", "cilium"}, {"plugins", {{{"type", "cilium-cni"}}}}};
@@ -103,7 +103,7 @@ TEST_CASE("an operator's day: from an agent without a network to a node without 
 
     // It comes; and it comes again, as at each of its starts.
     for (int i = 0; i < 2; i++) {
-        write_list(node);
+        write_cilium_list(node);
         CHECK(eventually([&] { return our_entry(node).has_value(); }));
         CHECK(agent->readiness_is(200, "ok"));
     }
@@ -149,7 +149,7 @@ TEST_CASE("an operator's day: from an agent without a network to a node without 
 TEST_CASE("a changed configuration reaches the chain, a broken one doesn't", "[agent][day]")
 {
     Node node;
-    write_list(node);
+    write_cilium_list(node);
     Agent agent(node);
     CHECK(agent.readiness_is(200));
     Json entry = node.plugin;
@@ -184,7 +184,7 @@ TEST_CASE("the agent binds a gateway that was started before our entry was in pl
     Agent agent(node, "", sallyport_binary(), runtime.socket().string());
     CHECK(agent.readiness_is(503));
     CHECK(ask_tcp(node.client, {node_v4, 80}) == "refused");
-    write_list(node);
+    write_cilium_list(node);
     CHECK(agent.says("was started before our entry was in place"));
     INFO(agent.log());
     check_serves(node);
@@ -232,7 +232,7 @@ TEST_CASE("the agent stays small with 1,000 node ports and 100,000 flows", "[loa
     }
     const EchoServer server(pods.front()->netns, {"::", 9080});
     flood(node, 8000, 100'000);
-    write_list(node);
+    write_cilium_list(node);
     Agent agent(node);
     CHECK(agent.readiness_is(200));
     const std::string metrics = agent.get("/metrics").body;

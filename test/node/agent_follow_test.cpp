@@ -22,18 +22,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-struct Gateway
-{
-    explicit Gateway(Node& node, const std::string& expose = "80:9080, 443:9443/udp") : pod(node, {.expose = expose})
-    {
-        require_ok(pod.add());
-    }
-
-    Pod pod;
-    TcpServer tcp{pod.netns, "gateway", {"::", 9080}};
-    UdpServer udp{pod.netns, "gateway", {"::", 9443}};
-};
-
 /// With a short limit, as it is asked again and again.
 bool answers(const Node& node, const std::string& address, const std::string& own)
 {
@@ -53,7 +41,7 @@ void add_device(const Node& node, const std::string& name)
 TEST_CASE("an address that the node gets is answered on, and one that it loses is not", "[agent][follow]")
 {
     Node node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     const Agent agent(node);
     agent.wait_until_begun();
     const auto& [address, length, own] = GENERATE(table<std::string, std::string, std::string>(
@@ -77,7 +65,7 @@ TEST_CASE("an address that the node gets is answered on, and one that it loses i
 TEST_CASE("a thousand changes of addresses at once are followed, and few times", "[agent][follow]")
 {
     Node node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     const Agent agent(node);
     agent.wait_until_begun();
     const auto before = agent.cost().cpu;
@@ -94,7 +82,7 @@ TEST_CASE("a thousand changes of addresses at once are followed, and few times",
 TEST_CASE("a device that comes is attached to, and so is one that comes again under its name", "[agent][follow]")
 {
     Node node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     Agent agent(node);
     agent.wait_until_begun();
     for (int i = 0; i < 2; i++) {
@@ -112,7 +100,7 @@ TEST_CASE("a device that comes is attached to, and so is one that comes again un
 TEST_CASE("a default route makes a device an outside one", "[agent][follow]")
 {
     Node node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     const Agent agent(node);
     agent.wait_until_begun();
     node.host.ip("link add eth1 type veth peer name eth1 netns " + node.client.name() + "\nlink set eth1 up\n");
@@ -127,7 +115,7 @@ TEST_CASE("a default route makes a device an outside one", "[agent][follow]")
 TEST_CASE("a cgroup that comes gets its hooks", "[agent][follow]")
 {
     LocalNode node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     const auto before = node.cgroup.programs().size();
     REQUIRE(before > 0);
     const Agent agent(node);
@@ -142,7 +130,7 @@ TEST_CASE("a cgroup that comes gets its hooks", "[agent][follow]")
 TEST_CASE("whoever comes before us comes behind us again, without a gateway's ADD", "[agent][follow]")
 {
     Node node;
-    Gateway gateway(node);
+    ServingGateway gateway(node);
     const Agent agent(node);
     agent.wait_until_begun();
     check_serves(node);
@@ -162,7 +150,7 @@ TEST_CASE("whoever comes before us comes behind us again, without a gateway's AD
 TEST_CASE("programs of another build are replaced when an agent begins, traffic flowing", "[agent][follow]")
 {
     LocalNode node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     Connection open(node.client, {node_v4, 80});
     open.send("echo\n");
     REQUIRE(open.read_line() == "ready");
@@ -181,7 +169,7 @@ TEST_CASE("programs of another build are replaced when an agent begins, traffic 
 TEST_CASE("what somebody took away is put back", "[agent][follow]")
 {
     LocalNode node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     const Agent agent(node);
     agent.wait_until_begun();
     const std::string what = GENERATE("links", "programs", "maps/addresses", "cgroups");

@@ -12,14 +12,7 @@
 
 using namespace sallyport::test;
 
-namespace {
-
-bool says_of_itself(const Agent& agent, const std::string& text)
-{
-    return agent.get("/status.json").body.find(text) != std::string::npos;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("an agent in a cluster follows Kubernetes' word, and says why it can't", "[agent][kubernetes]")
 {
@@ -28,12 +21,12 @@ TEST_CASE("an agent in a cluster follows Kubernetes' word, and says why it can't
     const PodOf cluster(server);
     server.tell({{"behave", "refuse"}, {"status", 403}, {"message", "pods is forbidden"}});
     Agent agent(node);
-    CHECK(eventually([&] { return says_of_itself(agent, "list and watch on pods"); }));
+    CHECK(eventually([&] { return agent.says_of_itself("list and watch on pods"); }));
     CHECK(agent.get("/healthz").status == 200);
     server.list({api_pod("a", "3", true), api_pod("b", "4", true)}, "10");
     server.tell({{"behave", "well"}});
     CHECK(agent.says("of n1 is followed: 2"));
-    CHECK(eventually([&] { return !says_of_itself(agent, "list and watch on pods"); }));
+    CHECK(eventually([&] { return !agent.says_of_itself("list and watch on pods"); }));
     CHECK(agent.end().status == 0);
 }
 
@@ -44,7 +37,7 @@ TEST_CASE("an agent in half a cluster says what is missing, and does everything 
     const PodOf cluster(server);
     unsetenv("NODE_NAME");
     Agent agent(node);
-    CHECK(eventually([&] { return says_of_itself(agent, "NODE_NAME isn't set"); }));
+    CHECK(eventually([&] { return agent.says_of_itself("NODE_NAME isn't set"); }));
     CHECK(agent.get("/healthz").status == 200);
     CHECK(agent.end().status == 0);
     CHECK(server.requests().empty());

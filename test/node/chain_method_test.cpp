@@ -21,9 +21,9 @@ namespace {
 constexpr const char* primary_list = R"({"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"ptp"}]})";
 
 /// A node with a primary plugin's list, and with a runtime of this name and version.
-struct Machine : Node
+struct RuntimeMachine : Node
 {
-    Machine(const std::string& name, const std::string& version)
+    RuntimeMachine(const std::string& name, const std::string& version)
         : runtime([=](const std::string& method, const std::string&) -> CriAnswer {
               return {.message = method == "Version" ? version_response(name, version) : list_response({})};
           })
@@ -59,7 +59,7 @@ bool contains(const std::string& text, const std::string& part)
 TEST_CASE("a drop-in is refused where the runtime wouldn't always call it, and nothing is touched", "[chain][install]")
 {
     const bool caches = GENERATE(true, false);
-    const Machine node(caches ? "cri-o" : "containerd", caches ? "1.37.0" : "v1.7.24");
+    const RuntimeMachine node(caches ? "cri-o" : "containerd", caches ? "1.37.0" : "v1.7.24");
     const std::string reason = caches ? "by the list that was cached" : "from 2.1 on";
 
     const Output refused = node.run({"install", "--chain", "drop-in"});
@@ -81,7 +81,7 @@ TEST_CASE("a drop-in is refused where the runtime wouldn't always call it, and n
 
 TEST_CASE("an agent that is told so isn't ready, and says why", "[chain][agent]")
 {
-    const Machine node("cri-o", "1.37.0");
+    const RuntimeMachine node("cri-o", "1.37.0");
     const Agent agent(node, "", sallyport_binary(), node.runtime.socket().string(), {"--chain", "drop-in"});
     INFO(agent.log());
     CHECK(agent.readiness_is(503, "by the list that was cached"));
@@ -92,7 +92,7 @@ TEST_CASE("an agent that is told so isn't ready, and says why", "[chain][agent]"
 
 TEST_CASE("where the runtime reads drop-ins, they are put there as before", "[chain][install]")
 {
-    const Machine node("containerd", "v2.1.9");
+    const RuntimeMachine node("containerd", "v2.1.9");
     CHECK(node.run({"install", "--chain", "drop-in"}).status == 0);
     CHECK(fs::exists(node.drop_in()));
     CHECK(content(node.conflist()) == primary_list);
@@ -108,7 +108,7 @@ TEST_CASE("of a drop-in the doctor says one thing: whether this node's runtime c
         GENERATE(Case{"cri-o", "1.37.0", "failure"}, Case{"containerd", "v1.7.24", "failure"},
                  Case{"containerd", "v2.1.9", "ok"}, Case{"another", "1.0.0", "note"});
     CAPTURE(runtime, version);
-    const Machine node(runtime, version);
+    const RuntimeMachine node(runtime, version);
     fs::create_directories(node.drop_in().parent_path());
     std::ofstream(node.drop_in()) << node.plugin.dump();
     const Json findings = Json::parse(node.run({"doctor", "--json"}).out).at("findings");

@@ -40,7 +40,7 @@ using Time = std::chrono::steady_clock;
 
 const std::string left_by_owner = "05-cilium.conflist.cilium_bak";
 const std::string configuration = R"({"gateways":{"namespaces":["apisix"]}})";
-const std::string entry = complete_entry(configuration);
+const std::string whole_entry = complete_entry(configuration);
 
 /// An agent, and what it costs. There is no runtime for it to ask, and nobody whom it tells.
 class KeepingProcess
@@ -142,7 +142,7 @@ TEST_CASE("a list that changes 20 times a second stays whole and its owner's, an
     ListWriter writer(net, 4711);
     writer.write_whole();
     const KeepingProcess keeper(net, "conflist");
-    ListReader reader(writer, net, entry);
+    ListReader reader(writer, net, whole_entry);
     REQUIRE(time_until([&] { return reader.in_place(); }) < 20s);
     auto handles = keeper.handles();
     for (int look = 0; look < 100; look++) {  // it has no file open for long
@@ -174,7 +174,7 @@ TEST_CASE("a list that changes 20 times a second stays whole and its owner's, an
     CHECK(time_until([&] { return keeper.handles() <= handles; }) < 20s);
     CHECK(share < 5);
     CHECK(slowest < amount(20s, 1s));
-    CHECK(content(writer.file()) == with_entry(ListWriter::list(writer.last()), entry));
+    CHECK(content(writer.file()) == with_entry(ListWriter::list(writer.last()), whole_entry));
     CHECK(time_until([&] { return names(net) == std::set<std::string>{"05-cilium.conflist", left_by_owner}; }) < 20s);
 }
 
@@ -183,7 +183,7 @@ TEST_CASE("what an owner writes in the moment in which we write is never lost", 
     const TemporaryDirectory directory;
     ListWriter writer(directory.path(), 1);
     writer.write_whole();
-    ListReader reader(writer, directory.path(), entry);
+    ListReader reader(writer, directory.path(), whole_entry);
     std::atomic<bool> over{false};
     std::thread owner([&] {
         for (int i = 0; !over; i++)
@@ -195,7 +195,7 @@ TEST_CASE("what an owner writes in the moment in which we write is never lost", 
         const auto file = read_file(writer.file());
         if (!file || !file->text.ends_with("]\n}") || !find_entries(file->text).empty())
             continue;  // half-written, or ours already
-        (replace_content(*file, with_entry(file->text, entry)) ? put : lost)++;
+        (replace_content(*file, with_entry(file->text, whole_entry)) ? put : lost)++;
     }
     over = true;
     owner.join();
@@ -206,7 +206,7 @@ TEST_CASE("what an owner writes in the moment in which we write is never lost", 
     CHECK(lost > 0);
     const std::string last = ListWriter::list(writer.last());
     const std::string found = content(writer.file());
-    CHECK((found == last || found == with_entry(last, entry)));
+    CHECK((found == last || found == with_entry(last, whole_entry)));
 }
 
 TEST_CASE("an exclusive owner isn't fought", "[chain][load]")
@@ -218,7 +218,7 @@ TEST_CASE("an exclusive owner isn't fought", "[chain][load]")
     REQUIRE(time_until([&] { return content(list) == ListWriter::list(0); }) < 20s);
     const int before = owner->reactions();
     ChainKeeper keeper(net, ChainMethod::conflist);
-    keeper.set_entry(entry);
+    keeper.set_entry(whole_entry);
     ChainReport report;
     const auto run = [&](std::chrono::milliseconds time) {
         for (const auto end = Time::now() + time; Time::now() < end; std::this_thread::sleep_for(5ms))
@@ -239,7 +239,7 @@ TEST_CASE("an exclusive owner isn't fought", "[chain][load]")
         restarted.write_whole();
         run(1s);
         CHECK(report.in_place);
-        CHECK(content(list) == with_entry(ListWriter::list(1), entry));
+        CHECK(content(list) == with_entry(ListWriter::list(1), whole_entry));
     }
 }
 
@@ -250,7 +250,7 @@ TEST_CASE("an exclusive owner leaves a drop-in alone", "[chain][load]")
     const ExclusiveOwner owner(net);
     REQUIRE(time_until([&] { return fs::exists(net / "05-cilium.conflist"); }) < 20s);
     const KeepingProcess keeper(net, "drop-in");
-    const auto there = [&] { return same_meaning(content(net / "cilium" / "90-sallyport.conf"), entry); };
+    const auto there = [&] { return same_meaning(content(net / "cilium" / "90-sallyport.conf"), whole_entry); };
     CHECK(time_until(there) < 20s);
     std::this_thread::sleep_for(amount(1s, 5s));
     CHECK(there());

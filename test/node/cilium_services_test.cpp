@@ -14,14 +14,7 @@
 
 using namespace sallyport::test;
 
-namespace {
-
-bool mentions(const Answer& answer, const std::string& text)
-{
-    return answer.message().find(text) != std::string::npos;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("a hostPort, NodePort or LoadBalancer's port that Cilium serves for another pod is refused",
           "[cilium-services]")
@@ -51,7 +44,7 @@ TEST_CASE("a hostPort, NodePort or LoadBalancer's port that Cilium serves for an
     const Answer answer = gateway.add();
     INFO(answer.out << answer.err);
     REQUIRE(answer.code() == 101);
-    CHECK(mentions(answer, what));
+    CHECK(answer.mentions(what));
     CHECK(node.footprint() == before);
 
     node.plugin["reservePorts"] = false;  // whoever says so takes it over
@@ -113,6 +106,6 @@ TEST_CASE("the container runtime knows whose pod has the port", "[cilium-service
         CHECK(answer.ok());  // namespaces share their ports
     } else {
         CHECK(answer.code() == 101);
-        CHECK(mentions(answer, "for others/web (10.1.9.9:8080/tcp)"));
+        CHECK(answer.mentions("for others/web (10.1.9.9:8080/tcp)"));
     }
 }

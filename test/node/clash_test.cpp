@@ -20,9 +20,9 @@ namespace {
 
 constexpr std::uint16_t one_port = 45000;
 
-struct Gateway
+struct EchoGateway
 {
-    explicit Gateway(Node& node, std::map<std::string, std::string> annotations = {})
+    explicit EchoGateway(Node& node, std::map<std::string, std::string> annotations = {})
         : pod(node, {.expose = "80:9080, 8080:9080, 80:9080/udp, 8080:9080/udp", .annotations = std::move(annotations)})
     {
         require_ok(pod.add());
@@ -80,7 +80,7 @@ void check_all_orders(const Node& node, int protocol, std::vector<Target> target
 TEST_CASE("one client port to two node ports of one backend, and to the pod itself", "[clash]")
 {
     Node node;
-    const Gateway gateway(node);
+    const EchoGateway gateway(node);
     const int protocol = GENERATE(int{IPPROTO_TCP}, int{IPPROTO_UDP});
     const bool v6 = GENERATE(false, true);
     const std::string on_node = v6 ? node_v6 : node_v4;
@@ -94,7 +94,7 @@ TEST_CASE("one client port to two node ports of one backend, and to the pod itse
 TEST_CASE("one client port to a remapped port, to the port it leads to, and to a node port", "[clash][remap]")
 {
     Node node;
-    const Gateway gateway(node, {{"sallyport.dev/remap", "80:9080, 80:9080/udp"}});
+    const EchoGateway gateway(node, {{"sallyport.dev/remap", "80:9080, 80:9080/udp"}});
     const int protocol = GENERATE(int{IPPROTO_TCP}, int{IPPROTO_UDP});
     const bool v6 = GENERATE(false, true);
     const std::string on_node = v6 ? node_v6 : node_v4;
@@ -107,7 +107,7 @@ TEST_CASE("one client port to a remapped port, to the port it leads to, and to a
 TEST_CASE("1,000 connections to each of two node ports, from the same client ports", "[clash]")
 {
     Node node;
-    const Gateway gateway(node);
+    const EchoGateway gateway(node);
     std::vector<std::unique_ptr<EchoClient>> clients;
     for (std::uint16_t port = 20000; port < 21000; port++)
         for (const std::uint16_t node_port : {std::uint16_t{80}, std::uint16_t{8080}})

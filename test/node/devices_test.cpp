@@ -5,6 +5,7 @@
 #include "support/chain.hpp"
 #include "support/node.hpp"
 #include "support/require_ok.hpp"
+#include "support/serves.hpp"
 #include "support/traffic.hpp"
 #include "support/tun.hpp"
 
@@ -28,22 +29,13 @@ bool kernel_makes(const std::string& kind, const std::string& base = "")
                .status == 0;
 }
 
-struct Gateway
-{
-    explicit Gateway(Node& node) : pod(node, {.expose = "80:9080, 443:9443/udp"}) { require_ok(pod.add()); }
-
-    Pod pod;
-    TcpServer tcp{pod.netns, "gateway", {"::", 9080}};
-    UdpServer udp{pod.netns, "gateway", {"::", 9443}};
-};
-
 struct Ends
 {
     std::string node;
     std::string client;
 };
 
-void check_serves(const Node& node, const Ends& ends)
+void check_serves_at(const Node& node, const Ends& ends)
 {
     CAPTURE(ends.node);
     CHECK(ask_tcp(node.client, {ends.node, 80}) == "gateway " + ends.client);
@@ -74,11 +66,11 @@ TEST_CASE("a bridge with the outside device as its port", "[devices]")
     const bool named = GENERATE(false, true);
     if (named)
         node.plugin["devices"] = {"eth*", "br*"};
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     CHECK(chain_of(node.host, "br0", true) == ours_in);
     CHECK(chain_of(node.host, "eth0", true) == Names{});
-    check_serves(node, {node_v4, client_v4});
-    check_serves(node, {node_v6, client_v6});
+    check_serves_at(node, {node_v4, client_v4});
+    check_serves_at(node, {node_v6, client_v6});
 }
 
 TEST_CASE("a bond over the outside device", "[devices]")
@@ -89,11 +81,11 @@ TEST_CASE("a bond over the outside device", "[devices]")
     node.set_offload(GENERATE(true, false));
     node.host.ip("link add bond0 type bond mode active-backup\nlink set eth0 down\nlink set eth0 master bond0\n");
     move_addresses(node, "bond0");
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     CHECK(chain_of(node.host, "bond0", true) == ours_in);
     CHECK(chain_of(node.host, "eth0", true) == Names{});
-    check_serves(node, {node_v4, client_v4});
-    check_serves(node, {node_v6, client_v6});
+    check_serves_at(node, {node_v4, client_v4});
+    check_serves_at(node, {node_v6, client_v6});
 }
 
 TEST_CASE("a VLAN, and the device beneath it, each with addresses of its own", "[devices]")
@@ -105,13 +97,13 @@ TEST_CASE("a VLAN, and the device beneath it, each with addresses of its own", "
     for (const auto& [netns, last] : {std::pair(&node.host, "1"), std::pair(&node.client, "2")})
         netns->ip(std::string("link add link eth0 name eth0.5 type vlan id 5\n") + "addr add 192.168.105." + last +
                   "/24 dev eth0.5\naddr add fd00:105::" + last + "/64 dev eth0.5 nodad\nlink set eth0.5 up\n");
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     CHECK(chain_of(node.host, "eth0.5", true) == ours_in);
     CHECK(chain_of(node.host, "eth0", true) == ours_in);
-    check_serves(node, {"192.168.105.1", "192.168.105.2"});
-    check_serves(node, {"fd00:105::1", "fd00:105::2"});
-    check_serves(node, {node_v4, client_v4});
-    check_serves(node, {node_v6, client_v6});
+    check_serves_at(node, {"192.168.105.1", "192.168.105.2"});
+    check_serves_at(node, {"fd00:105::1", "fd00:105::2"});
+    check_serves_at(node, {node_v4, client_v4});
+    check_serves_at(node, {node_v6, client_v6});
 }
 
 TEST_CASE("a macvlan over the outside device", "[devices]")
@@ -123,11 +115,11 @@ TEST_CASE("a macvlan over the outside device", "[devices]")
     node.host.set_sysctl("net/ipv4/conf/all/arp_ignore", "1");  // else eth0 answers for the address of mac0
     node.host.ip("link add link eth0 name mac0 type macvlan mode bridge\n");
     move_addresses(node, "mac0");
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     CHECK(chain_of(node.host, "mac0", true) == ours_in);
     CHECK(chain_of(node.host, "eth0", true) == Names{});
-    check_serves(node, {node_v4, client_v4});
-    check_serves(node, {node_v6, client_v6});
+    check_serves_at(node, {node_v4, client_v4});
+    check_serves_at(node, {node_v6, client_v6});
 }
 
 TEST_CASE("a tun device, whose packets begin with the IP header, beside an Ethernet one", "[devices]")
@@ -140,20 +132,20 @@ TEST_CASE("a tun device, whose packets begin with the IP header, beside an Ether
     for (const auto& [netns, last] : {std::pair(&node.host, "1"), std::pair(&node.client, "2")})
         netns->ip(std::string("addr add 192.168.50.") + last + "/24 dev tun0\naddr add fd00:50::" + last +
                   "/64 dev tun0 nodad\nlink set tun0 up\n");
-    Gateway gateway(node);
+    ServingGateway gateway(node);
     CHECK(chain_of(node.host, "tun0", true) == ours_in);
     CHECK(chain_of(node.host, "tun0", false) == ours_out);
-    check_serves(node, {"192.168.50.1", "192.168.50.2"});
-    check_serves(node, {"fd00:50::1", "fd00:50::2"});
-    check_serves(node, {node_v4, client_v4});
-    check_serves(node, {node_v6, client_v6});
+    check_serves_at(node, {"192.168.50.1", "192.168.50.2"});
+    check_serves_at(node, {"fd00:50::1", "fd00:50::2"});
+    check_serves_at(node, {node_v4, client_v4});
+    check_serves_at(node, {node_v6, client_v6});
 
     {
         const Intruder observer(node.host, "tun0", true, "observer");
         Pod next(node, {.name = "next", .expose = "8000:9080"});
         require_ok(next.add());
         CHECK(chain_of(node.host, "tun0", true) == Names{"node_ingress", "observer"});
-        check_serves(node, {"192.168.50.1", "192.168.50.2"});
+        check_serves_at(node, {"192.168.50.1", "192.168.50.2"});
         require_ok(next.del());
     }
     require_ok(gateway.pod.del());
@@ -168,7 +160,7 @@ TEST_CASE("jumbo frames, and segments larger than any frame", "[devices]")
     node.set_offload(offload);
     node.host.ip("link set eth0 mtu 9000\n");
     node.client.ip("link set eth0 mtu 9000\n");
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     node.host.ip("link set " + gateway.pod.primary_result.at("interfaces").at(0).at("name").get<std::string>() +
                  " mtu 9000\n");
     gateway.pod.netns.ip("link set eth0 mtu 9000\n");

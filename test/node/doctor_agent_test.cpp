@@ -37,7 +37,7 @@ bool is(const Json& finding, const std::string& level, const std::string& text)
     return true;
 }
 
-void write_list(const Node& node)
+void write_ptp_list(const Node& node)
 {
     const Json list{{"cniVersion", "0.3.1"}, {"name", "pods"}, {"plugins", {{{"type", "ptp"}}}}};
     std::ofstream(cni_conf_dir(node) / "05-pods.conflist") << list.dump();
@@ -58,7 +58,7 @@ TEST_CASE("the doctor tells how the agent is", "[agent][doctor]")
     CHECK(eventually([&] { return finding(node, config).at("level") == "warning"; }));
     CHECK(is(finding(node, config), "warning", "no network is configured"));
 
-    write_list(node);
+    write_ptp_list(node);
     CHECK(agent->readiness_is(200));
     CHECK(is(finding(node, config), "ok", ":9465"));
 
@@ -86,7 +86,7 @@ TEST_CASE("the doctor asks the agent that is in charge, and none that has no HTT
 TEST_CASE("agents whose directory was emptied find each other again", "[agent][life]")
 {
     Node node;
-    write_list((directory_arguments(node), node));
+    write_ptp_list((directory_arguments(node), node));
     const Agent first(node);
     CHECK(first.readiness_is(200));
     fs::remove_all(node.state_dir());  // as cleaners of /run do

@@ -7,6 +7,7 @@
 #include "support/node.hpp"
 #include "support/quiet_device.hpp"
 #include "support/require_ok.hpp"
+#include "support/serves.hpp"
 #include "support/traffic.hpp"
 #include "support/traps.hpp"
 
@@ -81,17 +82,6 @@ struct Clinic : Node
 };
 
 /// A gateway that listens on port 9080.
-struct Gateway
-{
-    explicit Gateway(Node& node, const std::string& expose = "80:9080")
-        : pod(node, {.name = "gateway", .expose = expose}),
-          server((require_ok(pod.add()), pod.netns), "gateway", {"::", 9080})
-    {}
-
-    Pod pod;
-    TcpServer server;
-};
-
 }  // namespace
 
 TEST_CASE("a healthy node is in order, before and after its first gateway", "[doctor]")
@@ -99,7 +89,7 @@ TEST_CASE("a healthy node is in order, before and after its first gateway", "[do
     Clinic node;
     CHECK(node.doctor().status == 0);
     CHECK(node.footprint() == nothing);
-    const Gateway gateway(node);
+    const TcpGateway gateway(node);
     const Output output = node.doctor();
     INFO(output.out << output.err);
     CHECK(output.status == 0);
@@ -202,17 +192,17 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
     node.plugin["gateways"]["ports"] = {80, 443, 30080, 40080};
     SECTION("Kubernetes' range")
     {
-        const Gateway gateway(node, "30080:9080");
+        const TcpGateway gateway(node, "30080:9080");
         CHECK(node.finds("node-port-range", "warning", "30080/tcp", "below 30000"));
     }
     SECTION("above it")
     {
-        const Gateway gateway(node, "40080:9080");
+        const TcpGateway gateway(node, "40080:9080");
         CHECK(node.finds("high-port", "note", "40080/tcp", "ip_local_port_range"));
     }
     SECTION("a service of Cilium")
     {
-        const Gateway gateway(node, "80:9080, 443:9080");
+        const TcpGateway gateway(node, "80:9080, 443:9080");
         // The API server's ClusterIP is on every cluster, and nobody's but Cilium's.
         const CiliumServices services(
             node.bpffs(), {{.frontend = {"10.96.0.1", 443}, .backends = {{node_v4, 6443}}},
@@ -224,7 +214,7 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
     {
         node.plugin["addresses"] = {"192.0.2.0/28"};
         node.write_list({{{"type", "ptp"}}, node.plugin});
-        const Gateway gateway(node);
+        const TcpGateway gateway(node);
         const CiliumServices services(node.bpffs(), {{.frontend = {"192.0.2.9", 0}, .flags = cilium_load_balancer}});
         CHECK(node.finds("cilium-address", "warning", "192.0.2.9 is a load balancer's address", "`!`"));
     }
@@ -233,17 +223,17 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
         add_quiet_device(node.host, "kube-ipvs0", {"10.96.0.1/32"});
         node.plugin["addresses"] = {"10.96.0.0/24"};
         node.write_list({{{"type", "ptp"}}, node.plugin});
-        const Gateway gateway(node);
+        const TcpGateway gateway(node);
         CHECK(node.finds("caught", "warning", "10.96.0.1 on kube-ipvs0", "single addresses"));
     }
     SECTION("nobody listens")
     {
-        const Gateway gateway(node, "80:9081");
+        const TcpGateway gateway(node, "80:9081");
         CHECK(node.finds("listener", "warning", "80/tcp", "sallyport status"));
     }
     SECTION("XDP")
     {
-        const Gateway gateway(node);
+        const TcpGateway gateway(node);
         const XdpProgram xdp(node.host, "eth0");
         CHECK(node.finds("xdp", "warning", "eth0 (cil_xdp_entry)", "loadBalancer.acceleration"));
     }
@@ -252,7 +242,7 @@ TEST_CASE("the doctor knows the traps of node ports", "[doctor]")
 TEST_CASE("the doctor compares what is in the kernel with the node", "[doctor]")
 {
     Clinic node;
-    std::optional<Gateway> gateway(node);
+    std::optional<TcpGateway> gateway(node);
     SECTION("programs of another build")
     {
         node.pretend_another_build();
@@ -305,7 +295,7 @@ TEST_CASE("the doctor compares what is in the kernel with the node", "[doctor]")
 TEST_CASE("who isn't root is told so, and nothing worse happens", "[doctor]")
 {
     Clinic node;
-    const Gateway gateway(node);
+    const TcpGateway gateway(node);
     const auto as_nobody = [&](std::vector<std::string> words) {
         words.insert(words.begin(),
                      {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sallyport_binary()});

@@ -37,18 +37,10 @@ void set_forwarding(const Node& node, bool on)
     node.host.set_sysctl("net/ipv6/conf/all/forwarding", on ? "1" : "0");
 }
 
-Names pod_pins(const Node& node)
-{
-    Names names;
-    for (const std::string& pin : pins_below(node.bpffs() / "sallyport/pod_links"))
-        names.push_back(std::filesystem::path(pin).filename());
-    return names;
-}
-
 /// A gateway that listens on 9080, TCP and UDP; added with or without the fast path.
-struct Gateway
+struct PathGateway
 {
-    Gateway(Node& node, bool fast, PodSpec spec = {.expose = "80:9080, 443:9080/udp"}) : pod(node, std::move(spec))
+    PathGateway(Node& node, bool fast, PodSpec spec = {.expose = "80:9080, 443:9080/udp"}) : pod(node, std::move(spec))
     {
         node.plugin["fastPath"] = fast;
         require_ok(pod.add());
@@ -79,7 +71,7 @@ TEST_CASE("on the fast path, packets don't take the host's stack, in neither dir
     const bool offload = GENERATE(true, false);
     CAPTURE(offload);
     node.set_offload(offload);
-    Gateway gateway(node, true);
+    PathGateway gateway(node, true);
     CHECK(chain_of(node.host, host_end(gateway.pod), true) == uplink);
     set_forwarding(node, false);
     check_serves(node);
@@ -99,8 +91,8 @@ TEST_CASE("on the fast path, packets don't take the host's stack, in neither dir
 TEST_CASE("without the fast path a pod is served by way of the host's stack, beside one that has it", "[fast_path]")
 {
     Node node;
-    Gateway slow(node, false, {.name = "slow", .expose = "8080:9080"});
-    const Gateway fast(node, true);
+    PathGateway slow(node, false, {.name = "slow", .expose = "8080:9080"});
+    const PathGateway fast(node, true);
     CHECK(chain_of(node.host, host_end(slow.pod), true) == Names{});
     CHECK(ask_tcp(node.client, {node_v4, 8080}) == "slow " + client_v4);
     CHECK(ask_tcp(node.client, {node_v6, 8080}) == "slow " + client_v6);
@@ -115,7 +107,7 @@ TEST_CASE("direct connections, fragments and errors still take the host's stack"
 {
     Node node;
     node.set_offload(GENERATE(true, false));
-    Gateway gateway(node, true);
+    PathGateway gateway(node, true);
     CHECK(ask_tcp(node.client, {gateway.pod.v4, 9080}) == "gateway " + client_v4);
     CHECK(ask_udp(node.client, {gateway.pod.v6, 9080}) == "gateway " + client_v6 + " 3");
     CHECK(ask_udp(node.client, {node_v4, 443}, {}, pattern(4000)) == "gateway " + client_v4 + " 4000");
@@ -138,13 +130,13 @@ TEST_CASE("direct connections, fragments and errors still take the host's stack"
 TEST_CASE("pods on the fast path share a node port and take over from each other", "[fast_path]")
 {
     Node node;
-    Gateway old(node, true, {.name = "old", .expose = "80:9080, 443:9080/udp"});
+    PathGateway old(node, true, {.name = "old", .expose = "80:9080, 443:9080/udp"});
     set_forwarding(node, false);
     Connection kept(node.client, {node_v6, 80});
     kept.send("echo\n");
     REQUIRE(kept.read_line() == "ready");
 
-    Gateway young(node, true, {.name = "young", .expose = "80:9080, 443:9080/udp"});
+    PathGateway young(node, true, {.name = "young", .expose = "80:9080, 443:9080/udp"});
     check_serves(node, "young");
     kept.send("still with the old one\n");
     CHECK(kept.read_line() == "still with the old one");
@@ -163,12 +155,12 @@ TEST_CASE("a remap inside the pod and the fast path to it go together", "[fast_p
 {
     Node node;
     node.set_offload(GENERATE(true, false));
-    Gateway gateway(node, true,
-                    {.expose = "80:8080, 443:9080/udp", .annotations = {{"sallyport.dev/remap", "8080:9080"}}});
+    PathGateway gateway(node, true,
+                        {.expose = "80:8080, 443:9080/udp", .annotations = {{"sallyport.dev/remap", "8080:9080"}}});
     CHECK(ask_tcp(node.client, {gateway.pod.v4, 8080}) == "gateway " + client_v4);
     set_forwarding(node, false);
     check_serves(node);
-    CHECK(pod_pins(node).size() == 3);
+    CHECK(pod_pins_below(node.bpffs()).size() == 3);
     require_ok(gateway.pod.del());
     CHECK(node.footprint() == nothing);
 }
@@ -187,17 +179,17 @@ TEST_CASE("the fast path's program goes with the binding", "[fast_path]")
 {
     Node node;
     node.cni_version = "1.1.0";
-    auto gateway = std::make_unique<Gateway>(node, true);
+    auto gateway = std::make_unique<PathGateway>(node, true);
     const std::string device = host_end(gateway->pod);
-    const Names first = pod_pins(node);
+    const Names first = pod_pins_below(node.bpffs());
     REQUIRE(first.size() == 1);
     require_ok(gateway->pod.check());
     Pod next(node, {.name = "next", .expose = "8000:9080"});
     SECTION("a second ADD of the same pod")
     {
         require_ok(gateway->pod.add());
-        CHECK(pod_pins(node).size() == 1);
-        CHECK(pod_pins(node) != first);
+        CHECK(pod_pins_below(node.bpffs()).size() == 1);
+        CHECK(pod_pins_below(node.bpffs()) != first);
         CHECK(chain_of(node.host, device, true) == uplink);
         check_serves(node);
         require_ok(gateway->pod.check());
@@ -213,7 +205,7 @@ TEST_CASE("the fast path's program goes with the binding", "[fast_path]")
     {
         node.plugin["fastPath"] = false;
         require_ok(gateway->pod.add());
-        CHECK(pod_pins(node) == Names{});
+        CHECK(pod_pins_below(node.bpffs()) == Names{});
         CHECK(chain_of(node.host, device, true) == Names{});
         check_serves(node);
     }
@@ -223,7 +215,7 @@ TEST_CASE("the fast path's program goes with the binding", "[fast_path]")
         require_ok(next.add());
         require_ok(node.call(
             "GC", {{"cni.dev/valid-attachments", {{{"containerID", next.container_id}, {"ifname", "eth0"}}}}}));
-        CHECK(pod_pins(node) == Names{});
+        CHECK(pod_pins_below(node.bpffs()) == Names{});
         CHECK(chain_of(node.host, device, true) == Names{});
     }
     SECTION("it vanishes")
@@ -231,7 +223,7 @@ TEST_CASE("the fast path's program goes with the binding", "[fast_path]")
         gateway.reset();
         node.plugin["fastPath"] = false;
         require_ok(next.add());
-        CHECK(pod_pins(node) == Names{});
+        CHECK(pod_pins_below(node.bpffs()) == Names{});
     }
     SECTION("its program is lost")
     {
@@ -246,13 +238,13 @@ TEST_CASE("the fast path's program is replaced in place: by another build's, and
 {
     Node node;
     node.cni_version = "1.0.0";
-    const Gateway gateway(node, true);
+    const PathGateway gateway(node, true);
     set_forwarding(node, false);
     Connection open(node.client, {node_v4, 80});
     open.send("echo\n");
     REQUIRE(open.read_line() == "ready");
     const Names before = programs_in(node.host);
-    const Names pins = pod_pins(node);
+    const Names pins = pod_pins_below(node.bpffs());
     const bool other_build = GENERATE(true, false);
     CAPTURE(other_build);
     std::optional<Intruder> observer;
@@ -264,7 +256,7 @@ TEST_CASE("the fast path's program is replaced in place: by another build's, and
     Pod next(node, {.name = "next", .expose = "8000:9080"});
     require_ok(next.add());
 
-    CHECK(pod_pins(node) == pins);
+    CHECK(pod_pins_below(node.bpffs()) == pins);
     const Names after = programs_in(node.host);
     for (const std::string& program : before)
         CHECK(std::find(after.begin(), after.end(), program) == after.end());
@@ -278,7 +270,7 @@ TEST_CASE("the fast path's program is replaced in place: by another build's, and
 TEST_CASE("local processes reach a pod that has the fast path", "[fast_path]")
 {
     LocalNode node;
-    Gateway gateway(node, true);
+    PathGateway gateway(node, true);
     const Stay stay(node.cgroup, processes);
     for (const std::string& address : {std::string("127.0.0.1"), node_v4, node_v6}) {
         CAPTURE(address);

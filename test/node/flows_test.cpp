@@ -17,9 +17,9 @@ using namespace sallyport::test;
 
 namespace {
 
-struct Gateway
+struct RemappedGateway
 {
-    explicit Gateway(Node& node)
+    explicit RemappedGateway(Node& node)
         : pod(node, {.name = "gateway",
                      .expose = "80:9080, 443:9080/udp",
                      .annotations = {{"sallyport.dev/remap", "8080:9080"}}})
@@ -74,7 +74,7 @@ TEST_CASE("flows of a node without gateways", "[flows]")
 TEST_CASE("each live connection is listed with its client, port and pod", "[flows]")
 {
     Node node;
-    const Gateway gateway(node);
+    const RemappedGateway gateway(node);
     const OpenConnections v4(node, {node_v4, 80}, 2);
     const OpenConnections v6(node, {node_v6, 80}, 1);
     const OpenConnections remapped(node, {gateway.pod.v4, 8080}, 1);
@@ -108,7 +108,7 @@ TEST_CASE("each live connection is listed with its client, port and pod", "[flow
 TEST_CASE("the table of flows says how many it leaves out", "[flows]")
 {
     Node node;
-    const Gateway gateway(node);
+    const RemappedGateway gateway(node);
     const OpenConnections open(node, {node_v4, 80}, 5);
     const Output some = node.tool({"flows", "--limit", "3"});
     INFO(some.out << some.err);
@@ -124,7 +124,7 @@ TEST_CASE("the table of flows says how many it leaves out", "[flows]")
 TEST_CASE("a long list is streamed, and a reader may leave", "[flows]")
 {
     Node node;
-    const Gateway gateway(node);
+    const RemappedGateway gateway(node);
     const OpenConnections open(node, {node_v4, 80}, 700);
     const Output lines = shell(node, tool_command(node, "flows") + " | wc -l");
     CHECK(std::stoi(lines.out) == 701);  // one line of titles for all pieces

@@ -57,9 +57,9 @@ private:
     std::thread thread_;
 };
 
-struct Gateway
+struct DatagramGateway
 {
-    explicit Gateway(Node& node, Cilium* cilium = nullptr) : pod(node, {.expose = "443:9443/udp"})
+    explicit DatagramGateway(Node& node, Cilium* cilium = nullptr) : pod(node, {.expose = "443:9443/udp"})
     {
         if (cilium)
             cilium->connect(pod, {{9443, IPPROTO_UDP}});
@@ -164,7 +164,7 @@ TEST_CASE("datagrams of many fragments pass both ways", "[fragments]")
     std::optional<Cilium> cilium;
     if (mode)
         cilium.emplace(node, *mode);
-    const Gateway gateway(node, cilium ? &*cilium : nullptr);
+    const DatagramGateway gateway(node, cilium ? &*cilium : nullptr);
     for (const std::string& address : {node_v4, node_v6})
         for (const std::size_t size : {1473U, 3000U, 60000U, 1400U, 65000U}) {
             CAPTURE(address, size);
@@ -178,7 +178,7 @@ TEST_CASE("datagrams of many fragments pass both ways", "[fragments]")
 TEST_CASE("fragments may come in any order after the first", "[fragments]")
 {
     Node node;
-    const Gateway gateway(node);
+    const DatagramGateway gateway(node);
     const UniqueFd client = bound_socket(node.client, {client_v4, 40000}, SOCK_DGRAM);
     const UniqueFd raw =
         node.client.run([] { return UniqueFd(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW)); });
@@ -199,7 +199,7 @@ TEST_CASE("fragments may come in any order after the first", "[fragments]")
 TEST_CASE("direct datagrams of many fragments to the pod stay as they are", "[fragments]")
 {
     Node node;
-    const Gateway gateway(node);
+    const DatagramGateway gateway(node);
     const std::string data = pattern(60000);
     for (const auto& [direct, exposed] : {std::pair(gateway.pod.v4, node_v4), std::pair(gateway.pod.v6, node_v6)}) {
         CHECK(echoed(node.client, {direct, 9443}, data) == sent(data));

@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* list = R"({"cniVersion":"0.3.1","name":"pods","plugins":[{"type":"cilium-cni"}]})";
+constexpr const char* cilium_list = R"({"cniVersion":"0.3.1","name":"pods","plugins":[{"type":"cilium-cni"}]})";
 
 bool changes_files(const SystemCall& call)
 {
@@ -58,9 +58,9 @@ void wait_until_it_waits(const Running& process)
 }
 
 /// A node whose directories of the container runtime are the test's own.
-struct Machine : Node
+struct BareMachine : Node
 {
-    Machine()
+    BareMachine()
     {
         fs::create_directories(bin());
         fs::create_directories(net());
@@ -120,8 +120,8 @@ void require_failure(const Output& output, const std::vector<std::string>& words
 
 TEST_CASE("install puts the plugin and our entry in their places; uninstall leaves what was there", "[install]")
 {
-    const Machine node;
-    std::ofstream(node.conflist()) << list;
+    const BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     ::chmod(node.conflist().c_str(), 0600);
     for (int i = 0; i < 2; i++) {
         require_success(node.run("install"));
@@ -136,7 +136,7 @@ TEST_CASE("install puts the plugin and our entry in their places; uninstall leav
 
     for (int i = 0; i < 2; i++) {
         require_success(node.run("uninstall"));
-        CHECK(content(node.conflist()) == list);
+        CHECK(content(node.conflist()) == cilium_list);
         CHECK(fs::is_empty(node.bin()));
     }
     CHECK(node.footprint() == nothing);
@@ -144,10 +144,10 @@ TEST_CASE("install puts the plugin and our entry in their places; uninstall leav
 
 TEST_CASE("install with a drop-in", "[install]")
 {
-    const Machine node;
-    std::ofstream(node.conflist()) << list;
+    const BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     require_success(node.run("install", {"--chain", "drop-in"}));
-    CHECK(content(node.conflist()) == list);
+    CHECK(content(node.conflist()) == cilium_list);
     CHECK(sallyport::drop_in_type(content(node.net() / "pods" / "90-sallyport.conf")) == "sallyport");
     require_success(node.run("uninstall"));
     CHECK_FALSE(fs::exists(node.net() / "pods"));
@@ -155,7 +155,7 @@ TEST_CASE("install with a drop-in", "[install]")
 
 TEST_CASE("install without a primary plugin's list makes none, and says so", "[install]")
 {
-    const Machine node;
+    const BareMachine node;
     require_failure(node.run("install"), {"no network is configured", "--cni-conf-dir", "net.d"});
     CHECK(fs::exists(node.binary()));
     CHECK(fs::is_empty(node.net()));
@@ -163,8 +163,8 @@ TEST_CASE("install without a primary plugin's list makes none, and says so", "[i
 
 TEST_CASE("install refuses a wrong configuration, and touches nothing", "[install]")
 {
-    Machine node;
-    std::ofstream(node.conflist()) << list;
+    BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     const std::string wrong = GENERATE(R"({"gateways":{"ports":["http"]}})", "{", R"({"name":"pods"})",
                                        R"({"dns":"x"})", R"({"capabilities":{"portMappings":1}})", "-");
     std::vector<std::string> words{node.config().string()};
@@ -176,13 +176,13 @@ TEST_CASE("install refuses a wrong configuration, and touches nothing", "[instal
         words.emplace_back("/gateways/ports/0");
     require_failure(node.run("install"), words);
     CHECK(fs::is_empty(node.bin()));
-    CHECK(content(node.conflist()) == list);
+    CHECK(content(node.conflist()) == cilium_list);
 }
 
 TEST_CASE("install says what to do where the plugins' directory doesn't serve", "[install]")
 {
-    const Machine node;
-    std::ofstream(node.conflist()) << list;
+    const BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     const auto [flags, options, word] = GENERATE(table<unsigned long, std::string, std::string>({
         {MS_NOEXEC, "", "noexec"},
         {MS_RDONLY, "", "read-only"},
@@ -191,14 +191,14 @@ TEST_CASE("install says what to do where the plugins' directory doesn't serve", 
     REQUIRE(::mount("tmpfs", node.bin().c_str(), "tmpfs", flags, options.c_str()) == 0);
     require_failure(node.run("install"), {word, node.bin().string()});
     CHECK(fs::is_empty(node.bin()));
-    CHECK(content(node.conflist()) == list);
+    CHECK(content(node.conflist()) == cilium_list);
     REQUIRE(::umount(node.bin().c_str()) == 0);
 }
 
 TEST_CASE("install replaces a plugin that is running", "[install]")
 {
-    const Machine node;
-    std::ofstream(node.conflist()) << list;
+    const BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     fs::copy_file(sallyport_binary(), node.binary());
     std::ofstream(node.binary(), std::ios::app) << "older";
     std::vector<std::string> words = node.words("uninstall", {"--stay"});
@@ -214,7 +214,7 @@ TEST_CASE("install replaces a plugin that is running", "[install]")
 
 TEST_CASE("install isn't taken in by an owner who takes our entry out at once", "[install]")
 {
-    const Machine node;
+    const BareMachine node;
     const ExclusiveOwner owner(node.net());
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     require_failure(node.run("install", {"--chain", "conflist"}), {"cni.exclusive=false", "drop-in"});
@@ -223,18 +223,18 @@ TEST_CASE("install isn't taken in by an owner who takes our entry out at once", 
 
 TEST_CASE("install killed at any moment: the list and the plugin are whole, and the next one tidies up", "[install]")
 {
-    const Machine node;
+    const BareMachine node;
     const std::string older = "#!/bin/sh\n";
     unsigned kills = 0;
     for (unsigned limit = 1;; limit++, kills++) {
         CAPTURE(limit);
-        std::ofstream(node.conflist()) << list;
+        std::ofstream(node.conflist()) << cilium_list;
         std::ofstream(node.binary()) << older;
         unsigned count = 0;
         const Output output =
             execute_traced({.argv = node.words("install"), .netns = &node.host},
                            [&](const SystemCall& call) { return !changes_files(call) || ++count < limit; });
-        REQUIRE((content(node.conflist()) == list || node.has_our_entry()));
+        REQUIRE((content(node.conflist()) == cilium_list || node.has_our_entry()));
         REQUIRE((content(node.binary()) == older || content(node.binary()) == content(sallyport_binary())));
         if (output.status != 128 + SIGKILL)
             break;
@@ -247,8 +247,8 @@ TEST_CASE("install killed at any moment: the list and the plugin are whole, and 
 
 TEST_CASE("uninstall takes all of ours off the node, and names the pods that lose their ports", "[install]")
 {
-    Machine node;
-    std::ofstream(node.conflist()) << list;
+    BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     require_success(node.run("install"));
     Pod gateway(node, {.name = "apisix-0", .expose = "80:9080"});
     TcpServer server(gateway.netns, "gateway", {"::", 9080});
@@ -261,15 +261,15 @@ TEST_CASE("uninstall takes all of ours off the node, and names the pods that los
     CHECK(output.err.find(":80/tcp") != std::string::npos);
     CHECK(node.settled_footprint() == nothing);
     CHECK(fs::is_empty(node.bin()));
-    CHECK(content(node.conflist()) == list);
+    CHECK(content(node.conflist()) == cilium_list);
     CHECK(ask_tcp(node.client, {node_v4, 80}) == "refused");
     require_ok(gateway.del());  // where a runtime still has us in its mind
 }
 
 TEST_CASE("uninstall keeps the plugin where a network can't do without it, and goes on", "[install]")
 {
-    Machine node;
-    std::ofstream(node.conflist()) << list;
+    BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     require_success(node.run("install"));
     Pod gateway(node, {.expose = "80:9080"});
     require_ok(gateway.add());
@@ -277,14 +277,14 @@ TEST_CASE("uninstall keeps the plugin where a network can't do without it, and g
         << R"({"cniVersion":"1.0.0","name":"ours","plugins":[{"type":"sallyport"}]})";
     require_failure(node.run("uninstall"), {"99-ours.conflist", "remove the file", "stays"});
     CHECK(fs::exists(node.binary()));
-    CHECK(content(node.conflist()) == list);
+    CHECK(content(node.conflist()) == cilium_list);
     CHECK(node.settled_footprint() == nothing);
 }
 
 TEST_CASE("uninstall works without a configuration", "[install]")
 {
-    const Machine node;
-    std::ofstream(node.conflist()) << list;
+    const BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     require_success(node.run("install"));
     const bool broken = GENERATE(false, true);
     if (broken)
@@ -294,14 +294,14 @@ TEST_CASE("uninstall works without a configuration", "[install]")
     const Output output = node.run("uninstall");
     require_success(output);
     CHECK(output.err.find("by default") != std::string::npos);
-    CHECK(content(node.conflist()) == list);
+    CHECK(content(node.conflist()) == cilium_list);
     CHECK(fs::is_empty(node.bin()));
 }
 
 TEST_CASE("uninstall says that an agent will put everything back", "[install]")
 {
-    const Machine node;
-    std::ofstream(node.conflist()) << list;
+    const BareMachine node;
+    std::ofstream(node.conflist()) << cilium_list;
     require_success(node.run("install"));
     std::optional<sallyport::Succession> agent = sallyport::Succession::enter(node.state_dir());
     Output output = node.run("uninstall");
@@ -315,7 +315,7 @@ TEST_CASE("uninstall says that an agent will put everything back", "[install]")
 
 TEST_CASE("uninstall --stay ends when it is told to", "[install]")
 {
-    const Machine node;
+    const BareMachine node;
     const int number = GENERATE(SIGTERM, SIGINT);
     Running uninstalling({.argv = node.words("uninstall", {"--stay"}), .netns = &node.host});
     wait_until_it_waits(uninstalling);

@@ -12,6 +12,7 @@
 #include "support/agent.hpp"
 #include "support/api_server.hpp"
 #include "support/sockets.hpp"
+#include "support/subprocess.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <sys/eventfd.h>
@@ -77,12 +78,6 @@ std::size_t count(const std::vector<std::string>& lines, const std::string& part
 bool is_asked(const ApiServer& server, const std::string& part, std::size_t times = 1)
 {
     return eventually([&] { return count(server.requests(), part) >= times; });
-}
-
-std::size_t open_descriptors()
-{
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 /// In kB, the most it ever was since the last reset.

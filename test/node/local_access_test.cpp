@@ -46,9 +46,9 @@ Target peer_of(int socket)
 }
 
 /// One gateway that listens behind port 80, TCP and UDP; and a pod that is none.
-struct Scene
+struct LocalScene
 {
-    Scene()
+    LocalScene()
     {
         node.plugin["addresses"] = {virtual_v4 + "/32", virtual_v6 + "/128"};
         gateway.listen();
@@ -75,7 +75,7 @@ void check_reached(const Namespace& from, const Target& target)
 
 TEST_CASE("processes of the node reach node ports by every address of it", "[local]")
 {
-    Scene scene;
+    LocalScene scene;
     const Stay stay(scene.node.cgroup, processes);
     for (const std::string& address : names_of_host)
         check_reached(scene.node.host, {address, 80});
@@ -86,7 +86,7 @@ TEST_CASE("processes of the node reach node ports by every address of it", "[loc
 
 TEST_CASE("pods reach node ports by the node's addresses, the gateway itself too", "[local]")
 {
-    Scene scene;
+    LocalScene scene;
     const Namespace& from = GENERATE(false, true) ? scene.gateway.pod.netns : scene.other.netns;
     const Stay stay(scene.node.cgroup, processes);
     for (const std::string& address : names_of_node)
@@ -95,7 +95,7 @@ TEST_CASE("pods reach node ports by the node's addresses, the gateway itself too
 
 TEST_CASE("another namespace's own localhost is its own", "[local]")
 {
-    Scene scene;
+    LocalScene scene;
     const Stay stay(scene.node.cgroup, processes);
     for (const std::string address : {"127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"}) {
         CAPTURE(address);
@@ -110,7 +110,7 @@ TEST_CASE("another namespace's own localhost is its own", "[local]")
 
 TEST_CASE("a program is shown the address that it asked for, and a direct connection's own", "[local]")
 {
-    Scene scene;
+    LocalScene scene;
     const Stay stay(scene.node.cgroup, processes);
     for (const std::string& address : names_of_host) {
         const Target target{address, 80};
@@ -146,7 +146,7 @@ TEST_CASE("a program is shown the address that it asked for, and a direct connec
 
 TEST_CASE("of loopback, 127.0.0.1 and ::1 alone are the node's: 127.0.0.53 is systemd-resolved's", "[local]")
 {
-    Scene scene;
+    LocalScene scene;
     const std::string address = GENERATE("127.0.0.53", "127.0.1.1", "127.255.255.254");
     CAPTURE(address);
     {
@@ -166,7 +166,7 @@ TEST_CASE("of loopback, 127.0.0.1 and ::1 alone are the node's: 127.0.0.53 is sy
 
 TEST_CASE("a socket that is bound to loopback stays on it", "[local]")
 {
-    Scene scene;
+    LocalScene scene;
     const Stay stay(scene.node.cgroup, processes);
     CHECK(ask_tcp(scene.node.host, {"127.0.0.1", 80}, {.source = Target{"127.0.0.1", 0}}) == "refused");
     CHECK(ask_tcp(scene.node.host, {"::1", 80}, {.source = Target{"::1", 0}}) == "refused");
@@ -275,7 +275,7 @@ TEST_CASE("`spread` uses all pods from the node, too", "[local]")
 
 TEST_CASE("local connections are counted", "[local]")
 {
-    Scene scene;
+    LocalScene scene;
     const Stay stay(scene.node.cgroup, processes);
     ask_tcp(scene.node.host, {"127.0.0.1", 80});
     ask_tcp(scene.other.netns, {node_v4, 80});

@@ -25,9 +25,9 @@ namespace {
 const std::vector<Cilium::Port> gateway_ports{{9080, IPPROTO_TCP}, {9443, IPPROTO_UDP}};
 
 /// A gateway on 80 and 443/udp, wired and guarded by Cilium.
-struct Gateway
+struct CiliumGateway
 {
-    Gateway(Node& node, Cilium& cilium, const std::string& name = "gateway")
+    CiliumGateway(Node& node, Cilium& cilium, const std::string& name = "gateway")
         : pod(node, {.name = name, .expose = "80:9080, 443:9443/udp"})
     {
         cilium.connect(pod, gateway_ports);
@@ -59,7 +59,7 @@ TEST_CASE("behind Cilium's policy and source check, exposures work, with and wit
     Node node;
     node.set_offload(GENERATE(true, false));
     Cilium cilium(node, either_mode());
-    const Gateway gateway(node, cilium);
+    const CiliumGateway gateway(node, cilium);
     check_serves(node);
     for (const std::string& address : {node_v4, node_v6})
         CHECK(transfer_both_ways(node.client, {address, 80}, 5'000'000) == "");
@@ -108,7 +108,7 @@ TEST_CASE("ours are first, before Cilium's, and stay so over restarts of its age
     Node node;
     const Cilium::Mode mode = either_mode();
     Cilium cilium(node, mode);
-    Gateway gateway(node, cilium);
+    CiliumGateway gateway(node, cilium);
     Connection open(node.client, {node_v4, 80});
     REQUIRE(echo(open, "echo") == "ready");
 
@@ -137,7 +137,7 @@ TEST_CASE("an agent finds nothing of ours at its cgroup, and takes nothing of ou
 {
     LocalNode node;
     Cilium cilium(node, either_mode());
-    const Gateway gateway(node, cilium);
+    const CiliumGateway gateway(node, cilium);
     const auto before = programs_below(node.cgroup.path());
     REQUIRE_FALSE(before.empty());
     cilium.restart();  // throws where a link of ours is at the root
@@ -151,7 +151,7 @@ TEST_CASE("auto serves the devices where Cilium's programs sit, and no others", 
     node.host.ip("link add eth1 type veth peer name eth1 netns " + node.client.name() +
                  "\naddr add 192.168.101.1/24 dev eth1\nlink set eth1 up\n");
     Cilium cilium(node, either_mode());
-    const Gateway gateway(node, cilium);
+    const CiliumGateway gateway(node, cilium);
     CHECK(chain_of(node.host, "eth0", true).front() == "node_ingress");
     CHECK(chain_of(node.host, "eth1", true).empty());
 }
@@ -161,7 +161,7 @@ TEST_CASE("whoever came before us is reported by CHECK, and comes behind us at t
     Node node;
     node.cni_version = "1.1.0";
     Cilium cilium(node, Cilium::Mode::tcx);
-    Gateway gateway(node, cilium);
+    CiliumGateway gateway(node, cilium);
     const bool ingress = GENERATE(true, false);
     const std::string side = ingress ? "ingress" : "egress";
     CAPTURE(side);
@@ -195,7 +195,7 @@ TEST_CASE("while the order is repaired, no connection meets a host without our p
 {
     Node node;
     Cilium cilium(node, Cilium::Mode::tcx);
-    const Gateway gateway(node, cilium);
+    const CiliumGateway gateway(node, cilium);
     std::atomic<bool> stop{false};
     std::vector<std::string> answers;
     std::thread client([&] {

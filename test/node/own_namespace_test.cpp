@@ -13,12 +13,12 @@ using namespace sallyport::test;
 
 namespace {
 
-const std::vector<std::string> names_of_node{node_v4, node_v6, "::ffff:" + node_v4};
+const std::vector<std::string> own_names{node_v4, node_v6, "::ffff:" + node_v4};
 
 /// A gateway on 80, TCP and UDP, and a pod with the node's addresses on its loopback device.
-struct Scene
+struct NamespaceScene
 {
-    Scene()
+    NamespaceScene()
     {
         gateway.listen();
         require_ok(gateway.pod.add());
@@ -45,9 +45,9 @@ std::string udp(const Pod& from, const std::string& address, const DialOptions& 
 
 TEST_CASE("a pod that has the node's address reaches itself by it", "[local][own]")
 {
-    Scene scene;
+    NamespaceScene scene;
     const Stay stay(scene.node.cgroup, processes);
-    for (const std::string& address : names_of_node) {
+    for (const std::string& address : own_names) {
         CAPTURE(address);
         CHECK(tcp(scene.other, address) == "refused");  // nobody there
         CHECK(udp(scene.other, address) == "refused");
@@ -57,7 +57,7 @@ TEST_CASE("a pod that has the node's address reaches itself by it", "[local][own
     }
     const TcpServer own_tcp(scene.other.netns, "own", {"::", 80});
     const UdpServer own_udp(scene.other.netns, "own", {"::", 80});
-    for (const std::string& address : names_of_node) {
+    for (const std::string& address : own_names) {
         CAPTURE(address);
         CHECK(tcp(scene.other, address) == "own");
         CHECK(udp(scene.other, address) == "own");
@@ -69,11 +69,11 @@ TEST_CASE("a pod that has the node's address reaches itself by it", "[local][own
 
 TEST_CASE("a pod that listens on the same port, and hasn't the node's address, reaches the gateway", "[local][own]")
 {
-    Scene scene;
+    NamespaceScene scene;
     const TcpServer own_tcp(scene.plain.netns, "own", {"::", 80});
     const UdpServer own_udp(scene.plain.netns, "own", {"::", 80});
     const Stay stay(scene.node.cgroup, processes);
-    for (const std::string& address : names_of_node) {
+    for (const std::string& address : own_names) {
         CAPTURE(address);
         CHECK(tcp(scene.plain, address) == "gateway");
         CHECK(udp(scene.plain, address) == "gateway");
@@ -82,7 +82,7 @@ TEST_CASE("a pod that listens on the same port, and hasn't the node's address, r
 
 TEST_CASE("to be asked changes nothing about a socket: its source is as it was", "[local][own]")
 {
-    Scene scene;
+    NamespaceScene scene;
     scene.plain.netns.ip("addr add 10.1.99.1/32 dev lo\naddr add fd00:10:1::99:1/128 dev lo nodad\n");
     scene.node.host.ip("route add 10.1.99.1/32 via " + scene.plain.v4 + " dev " +
                        scene.plain.primary_result.at("interfaces").at(0).at("name").get<std::string>() + " onlink\n");
@@ -103,7 +103,7 @@ TEST_CASE("to be asked changes nothing about a socket: its source is as it was",
 
 TEST_CASE("a datagram without connect() reaches what is bound to that address in its own namespace", "[local][own]")
 {
-    Scene scene;
+    NamespaceScene scene;
     std::optional<UdpServer> v4(std::in_place, scene.other.netns, "own", Target{node_v4, 80});
     std::optional<UdpServer> v6(std::in_place, scene.other.netns, "own", Target{node_v6, 80});
     const Stay stay(scene.node.cgroup, processes);

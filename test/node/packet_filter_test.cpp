@@ -50,9 +50,9 @@ Dialect dialect(bool v4, bool legacy)
             "::1"};
 }
 
-struct Scene
+struct FilterScene
 {
-    Scene()
+    FilterScene()
     {
         require_ok(gateway.pod.add());
         gateway.listen();
@@ -136,7 +136,7 @@ TEST_CASE("FORWARD that ends in REJECT: refused from outside, served on the node
     const bool legacy = GENERATE(false, true);
     const Dialect dialect = ::dialect(v4, legacy);
     CAPTURE(dialect.command);
-    const Scene scene;
+    const FilterScene scene;
     scene.need(dialect);
     CHECK(scene.finding("forward-filter", "ok").is_object());
     CHECK(scene.finding("input-filter", "note").is_null());
@@ -167,7 +167,7 @@ TEST_CASE("a chain that accepts pods' devices in front of REJECT: served, and in
     const bool legacy = GENERATE(false, true);
     const Dialect dialect = ::dialect(v4, legacy);
     CAPTURE(dialect.command);
-    const Scene scene;
+    const FilterScene scene;
     scene.need(dialect);
     scene.reject_all(dialect);
     scene.accept_pods(dialect.command);
@@ -187,7 +187,7 @@ TEST_CASE("FORWARD whose policy is DROP: silence, found and cured, answers too",
     const bool legacy = GENERATE(false, true);
     const Dialect dialect = ::dialect(true, legacy);
     CAPTURE(dialect.command);
-    const Scene scene;
+    const FilterScene scene;
     scene.need(dialect);
     scene.run(dialect.command + " -P FORWARD DROP");
     CHECK(ask_tcp(scene.node.client, {node_v4, 80}, {.limit = impatience}) == "silence");
@@ -212,7 +212,7 @@ TEST_CASE("what can't be told from the rules is a note", "[filter]")
     const bool legacy = GENERATE(false, true);
     const Dialect dialect = ::dialect(true, legacy);
     CAPTURE(dialect.command);
-    const Scene scene;
+    const FilterScene scene;
     scene.need(dialect);
     scene.run(dialect.command + " -P FORWARD DROP");
     scene.run(dialect.command + " -A FORWARD -m mark ! --mark 7 -j ACCEPT");
@@ -223,7 +223,7 @@ TEST_CASE("what can't be told from the rules is a note", "[filter]")
 
 TEST_CASE("a table of nftables' own: found, and cured by nft", "[filter]")
 {
-    const Scene scene;
+    const FilterScene scene;
     if (const Output output = shell(scene.node, "nft list ruleset"); output.status != 0)
         SKIP("no nft, or no nftables: " << output.err);
     scene.run(
@@ -243,7 +243,7 @@ TEST_CASE("a table of nftables' own: found, and cured by nft", "[filter]")
 
 TEST_CASE("the doctor makes no table of iptables-legacy by looking", "[filter]")
 {
-    const Scene scene;
+    const FilterScene scene;
     CHECK(scene.finding("forward-filter", "ok").is_object());
     CHECK(shell(scene.node, "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names").out.empty());
 }

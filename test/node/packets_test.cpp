@@ -4,6 +4,7 @@
 // Packets that are hard to rewrite: large ones, checksums in every state, IPv4 options, connections that close oddly.
 #include "support/node.hpp"
 #include "support/require_ok.hpp"
+#include "support/serves.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -13,21 +14,7 @@
 
 using namespace sallyport::test;
 
-namespace {
-
-struct Gateway
-{
-    Gateway(Node& node, bool offload) : pod((node.set_offload(offload), node), {.expose = "80:9080, 443:9443/udp"})
-    {
-        require_ok(pod.add());
-    }
-
-    Pod pod;
-    TcpServer tcp{pod.netns, "gateway", {"::", 9080}};
-    UdpServer udp{pod.netns, "gateway", {"::", 9443}};
-};
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("large transfers arrive unharmed, with and without segmentation offload", "[packets]")
 {
@@ -35,14 +22,16 @@ TEST_CASE("large transfers arrive unharmed, with and without segmentation offloa
     const bool offload = GENERATE(true, false);
     const std::string address = GENERATE(node_v4, node_v6);
     CAPTURE(offload, address);
-    const Gateway gateway(node, offload);
+    node.set_offload(offload);
+    const ServingGateway gateway(node);
     CHECK(transfer_both_ways(node.client, {address, 80}, 50'000'000) == "");
 }
 
 TEST_CASE("datagrams of every size that fits a packet arrive", "[packets]")
 {
     Node node;
-    const Gateway gateway(node, GENERATE(true, false));
+    node.set_offload(GENERATE(true, false));
+    const ServingGateway gateway(node);
     for (const std::size_t size : {1U, 2U, 3U, 8U, 100U, 1001U, 1452U, 1472U}) {
         const std::string datagram = pattern(size);
         CAPTURE(size);
@@ -57,14 +46,16 @@ TEST_CASE("datagrams of every size that fits a packet arrive", "[packets]")
 TEST_CASE("a datagram without a checksum arrives", "[packets]")
 {
     Node node;
-    const Gateway gateway(node, GENERATE(true, false));
+    node.set_offload(GENERATE(true, false));
+    const ServingGateway gateway(node);
     CHECK(ask_udp(node.client, {node_v4, 443}, {.no_checksum = true}) == "gateway " + client_v4 + " 3");
 }
 
 TEST_CASE("IPv4 options are kept", "[packets]")
 {
     Node node;
-    const Gateway gateway(node, GENERATE(true, false));
+    node.set_offload(GENERATE(true, false));
+    const ServingGateway gateway(node);
     const std::string no_operations{IPOPT_NOP, IPOPT_NOP, IPOPT_NOP, IPOPT_EOL};
     std::string record_route(39, '\0');
     record_route[0] = IPOPT_RR;
@@ -80,7 +71,8 @@ TEST_CASE("IPv4 options are kept", "[packets]")
 TEST_CASE("a client's port may be used again at once, after a close and after a reset", "[packets]")
 {
     Node node;
-    const Gateway gateway(node, false);
+    node.set_offload(false);
+    const ServingGateway gateway(node);
     for (const auto& [address, own] : {std::pair(node_v4, client_v4), std::pair(node_v6, client_v6)}) {
         const DialOptions from_one_port{.source = Target{own, 50000}};
         for (int i = 0; i < 5; i++) {
@@ -95,7 +87,8 @@ TEST_CASE("a client's port may be used again at once, after a close and after a 
 TEST_CASE("a connection closed by one side goes on in the other direction", "[packets]")
 {
     Node node;
-    const Gateway gateway(node, false);
+    node.set_offload(false);
+    const ServingGateway gateway(node);
     Connection half_closed(node.client, {node_v4, 80});
     half_closed.send("give 300000\n");
     half_closed.finish();
@@ -105,7 +98,8 @@ TEST_CASE("a connection closed by one side goes on in the other direction", "[pa
 TEST_CASE("many connections at once", "[packets]")
 {
     Node node;
-    const Gateway gateway(node, true);
+    node.set_offload(true);
+    const ServingGateway gateway(node);
     std::vector<std::unique_ptr<Connection>> connections;
     for (int i = 0; i < 200; i++) {
         connections.push_back(std::make_unique<Connection>(node.client, Target{i % 2 ? node_v4 : node_v6, 80}));

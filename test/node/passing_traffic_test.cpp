@@ -4,6 +4,7 @@
 // Which addresses are the node's, and everything that an exposure must not touch.
 #include "support/node.hpp"
 #include "support/require_ok.hpp"
+#include "support/serves.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -16,28 +17,13 @@ using namespace sallyport::test;
 namespace {
 
 /// A gateway that answers on 80 and 443/udp of the node.
-struct Gateway
-{
-    explicit Gateway(Node& node)
-        : pod(node, {.expose = "80:9080, 443:9443/udp"}),
-          tcp(pod.netns, "gateway", {"::", 9080}),
-          udp(pod.netns, "gateway", {"::", 9443})
-    {
-        require_ok(pod.add());
-    }
-
-    Pod pod;
-    TcpServer tcp;
-    UdpServer udp;
-};
-
 }  // namespace
 
 TEST_CASE("direct connections to the pod are never touched", "[passing]")
 {
     Node node;
     node.set_offload(GENERATE(true, false));
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     // A client notices a reply from anywhere but the address and port that it asked: it would reset, or hear nothing.
     const auto ask_directly = [&] {
         CHECK(ask_tcp(node.client, {gateway.pod.v4, 9080}) == "gateway " + client_v4);
@@ -68,7 +54,7 @@ TEST_CASE("direct connections to the pod are never touched", "[passing]")
 TEST_CASE("a client's port serves node port and pod one after the other", "[passing]")
 {
     Node node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     for (const auto& [node_address, pod_address, own] :
          {std::tuple(node_v4, gateway.pod.v4, client_v4), std::tuple(node_v6, gateway.pod.v6, client_v6)}) {
         const DialOptions from_one_port{.source = Target{own, 40000}};
@@ -83,7 +69,7 @@ TEST_CASE("a client's port serves node port and pod one after the other", "[pass
 TEST_CASE("traffic that only passes through the node isn't touched", "[passing]")
 {
     Node node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     Pod neighbour(node, {.name = "neighbour", .kubernetes_namespace = "plain"});
     require_ok(neighbour.add());
     TcpServer web(neighbour.netns, "neighbour", {"::", 80});
@@ -108,7 +94,7 @@ TEST_CASE("an address that nobody configured isn't answered, one that `addresses
     CAPTURE(configured);
     if (configured)
         node.plugin["addresses"] = {"192.0.2.0/28", "2001:db8::10"};
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
 
     const DialOptions limit{.limit = configured ? std::chrono::milliseconds(patience) : impatience};
     const std::string v4 = ask_tcp(node.client, {virtual_v4, 80}, limit);
@@ -140,7 +126,7 @@ TEST_CASE("a configured address may be an exposure's hostIP", "[passing]")
 TEST_CASE("the node's addresses are followed, at the latest at the next gateway's ADD", "[passing]")
 {
     Node node;
-    const Gateway gateway(node);
+    const ServingGateway gateway(node);
     node.host.ip("addr add 192.168.100.9/24 dev eth0\n"
                  "addr add fd00:100::9/64 dev eth0 nodad\n");
     Pod next(node, {.name = "next", .expose = "8080:8080"});

@@ -28,9 +28,9 @@ namespace {
 
 constexpr unsigned small_mtu = 1300;
 
-struct Gateway
+struct NarrowGateway
 {
-    explicit Gateway(Node& node, Cilium* cilium = nullptr) : pod(node, {.expose = "80:9080, 443:9443/udp"})
+    explicit NarrowGateway(Node& node, Cilium* cilium = nullptr) : pod(node, {.expose = "80:9080, 443:9443/udp"})
     {
         if (cilium)
             cilium->connect(pod, {{9080, IPPROTO_TCP}, {9443, IPPROTO_UDP}});
@@ -56,7 +56,7 @@ struct SeenError
 
 SeenError parse_v4(const char* packet, std::size_t size)
 {
-    ip outer{}, inner{};
+    struct ip outer{}, inner{};
     icmphdr icmp{};
     udphdr udp{};
     std::memcpy(&outer, packet, sizeof outer);
@@ -127,7 +127,7 @@ TEST_CASE("a download finishes over a path with a smaller MTU than either end's"
     std::optional<Cilium> cilium;
     if (with_cilium)
         cilium.emplace(node, Cilium::Mode::tcx);
-    const Gateway gateway(node, cilium ? &*cilium : nullptr);
+    const NarrowGateway gateway(node, cilium ? &*cilium : nullptr);
     for (const auto& [address, far] : {std::pair(node_v4, far_v4), std::pair(node_v6, far_v6)}) {
         CAPTURE(address);
         Connection down(network.far, {address, 80});
@@ -141,7 +141,7 @@ TEST_CASE("an upload finishes where the way to the pod has a smaller MTU than th
 {
     Node node;
     node.set_offload(GENERATE(true, false));
-    const Gateway gateway(node);
+    const NarrowGateway gateway(node);
     // The node's end alone: the pod goes on announcing what its own device takes.
     const std::string device = gateway.pod.primary_result.at("interfaces").at(0).at("name");
     node.host.ip("link set " + device + " mtu " + std::to_string(small_mtu) + "\n");
@@ -161,7 +161,7 @@ TEST_CASE("a pod's own refusal of a datagram reaches the client as the node's", 
     std::optional<Cilium> cilium;
     if (with_cilium)
         cilium.emplace(node, Cilium::Mode::tcx);
-    const Gateway gateway(node, cilium ? &*cilium : nullptr);
+    const NarrowGateway gateway(node, cilium ? &*cilium : nullptr);
     for (const auto& [address, own] : {std::pair(node_v4, client_v4), std::pair(node_v6, client_v6)}) {
         CAPTURE(address);
         const DialOptions from_one_port{.source = Target{own, 40000}};
@@ -177,7 +177,7 @@ TEST_CASE("an error about the pod's own packet reaches the pod, and names its ad
 {
     Node node;
     const WideNetwork network(node, 1500);
-    const Gateway gateway(node);
+    const NarrowGateway gateway(node);
     const bool v6 = GENERATE(false, true);
     CAPTURE(v6);
     const std::string& node_address = v6 ? node_v6 : node_v4;

@@ -24,14 +24,6 @@ using Names = std::vector<std::string>;
 
 const std::map<std::string, std::string> a_remap{{"sallyport.dev/remap", "80:9080"}};
 
-Names pod_pins(const Node& node)
-{
-    Names names;
-    for (const std::string& pin : pins_below(node.bpffs() / "sallyport/pod_links"))
-        names.push_back(std::filesystem::path(pin).filename());
-    return names;
-}
-
 }  // namespace
 
 TEST_CASE("a pod's programs are first on its device, and gone after DEL", "[pod_hooks]")
@@ -59,7 +51,7 @@ TEST_CASE("a pod's programs are first on its device, and gone after DEL", "[pod_
     require_ok(gateway.del());
     CHECK(chain_of(gateway.netns, "eth0", true) == Names{"observer"});
     CHECK(chain_of(gateway.netns, "eth0", false) == Names{});
-    CHECK(pod_pins(node) == Names{});
+    CHECK(pod_pins_below(node.bpffs()) == Names{});
     if (last)
         CHECK(node.footprint() == nothing);
 }
@@ -70,14 +62,14 @@ TEST_CASE("a second ADD of the same pod, its GC and its vanishing leave no hook 
     node.cni_version = "1.1.0";
     auto gateway = std::make_unique<Pod>(node, PodSpec{.expose = "80:9080", .annotations = a_remap});
     require_ok(gateway->add());
-    const Names first = pod_pins(node);
+    const Names first = pod_pins_below(node.bpffs());
     REQUIRE(first.size() == 2);
     Pod next(node, {.name = "next", .expose = "8000:9080"});
     SECTION("ADD again")
     {
         require_ok(gateway->add());
-        CHECK(pod_pins(node).size() == 2);
-        CHECK(pod_pins(node) != first);
+        CHECK(pod_pins_below(node.bpffs()).size() == 2);
+        CHECK(pod_pins_below(node.bpffs()) != first);
         CHECK(chain_of(gateway->netns, "eth0", true) == Names{"pod_ingress"});
         require_ok(gateway->del());
     }
@@ -93,7 +85,7 @@ TEST_CASE("a second ADD of the same pod, its GC and its vanishing leave no hook 
         gateway.reset();
         require_ok(next.add());
     }
-    CHECK(pod_pins(node) == Names{});
+    CHECK(pod_pins_below(node.bpffs()) == Names{});
 }
 
 TEST_CASE("where a pod's programs are gone or behind others, CHECK tells it", "[pod_hooks]")
@@ -112,7 +104,7 @@ TEST_CASE("where a pod's programs are gone or behind others, CHECK tells it", "[
         require_ok(gateway.check());
     }
     require_ok(gateway.check());
-    std::filesystem::remove(node.bpffs() / "sallyport/pod_links" / pod_pins(node).front());
+    std::filesystem::remove(node.bpffs() / "sallyport/pod_links" / pod_pins_below(node.bpffs()).front());
     CHECK(gateway.check().message().find("our program at") != std::string::npos);
 }
 
@@ -132,7 +124,7 @@ TEST_CASE("another build's programs are replaced in place, on the node's devices
 
     const auto before_node = programs_in(node.host);
     const auto before_pod = programs_in(gateway.netns);
-    const auto pins = pod_pins(node);
+    const auto pins = pod_pins_below(node.bpffs());
     pretend_other_build(node.bpffs());
     Pod next(node, {.name = "next", .expose = "8000:9080"});
     require_ok(next.add());
@@ -144,7 +136,7 @@ TEST_CASE("another build's programs are replaced in place, on the node's devices
     for (const auto& [before, after] : {std::pair(before_node, after_node), std::pair(before_pod, after_pod)})
         for (const std::string& program : before)
             CHECK(std::find(after.begin(), after.end(), program) == after.end());
-    CHECK(pod_pins(node) == pins);
+    CHECK(pod_pins_below(node.bpffs()) == pins);
     require_ok(gateway.check());
     for (Connection* const open : {&through_node, &through_pod}) {
         open->send("still open\n");
@@ -176,7 +168,7 @@ TEST_CASE("a pod's device without Ethernet header gets the programs for it; one 
 
     require_ok(call("ADD", "tun0"));
     CHECK(chain_of(gateway.netns, "tun0", true) == Names{"pod_ingress"});
-    const Names pins = pod_pins(node);
+    const Names pins = pod_pins_below(node.bpffs());
     REQUIRE(pins.size() == 2);
     CHECK(pins.front().starts_with("bare_"));
     require_ok(call("DEL", "tun0"));

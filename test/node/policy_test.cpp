@@ -14,14 +14,7 @@
 using namespace sallyport::test;
 using sallyport::UniqueFd;
 
-namespace {
-
-bool mentions(const Answer& answer, const std::string& text)
-{
-    return answer.message().find(text) != std::string::npos;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("without `gateways`, nobody may expose anything", "[policy]")
 {
@@ -31,7 +24,7 @@ TEST_CASE("without `gateways`, nobody may expose anything", "[policy]")
     const Answer answer = pod.add();
     INFO(answer.out);
     REQUIRE(answer.code() == 100);
-    CHECK(mentions(answer, "gateways"));
+    CHECK(answer.mentions("gateways"));
     CHECK(node.footprint() == nothing);
 }
 
@@ -42,7 +35,7 @@ TEST_CASE("a namespace that isn't listed is refused, and named", "[policy]")
     const Answer answer = pod.add();
     INFO(answer.out);
     REQUIRE(answer.code() == 100);
-    CHECK(mentions(answer, "intruders"));
+    CHECK(answer.mentions("intruders"));
     CHECK(node.footprint() == nothing);
 }
 
@@ -53,7 +46,7 @@ TEST_CASE("a port that isn't listed is refused, and named; others of the pod are
     const Answer answer = pod.add();
     INFO(answer.out);
     REQUIRE(answer.code() == 100);
-    CHECK(mentions(answer, "22"));
+    CHECK(answer.mentions("22"));
     CHECK(node.footprint() == nothing);
 }
 
@@ -91,7 +84,7 @@ TEST_CASE("a port that a pod of another namespace holds is refused, and the hold
     const Answer answer = second.add();
     INFO(answer.out);
     REQUIRE(answer.code() == 101);
-    CHECK(mentions(answer, "gateways/holder-1"));
+    CHECK(answer.mentions("gateways/holder-1"));
     CHECK(node.footprint() == before);
     CHECK(second.del().ok());  // as a runtime does after a failed ADD
     CHECK(ask_tcp(node.client, {node_v4, 80}) == "holder " + client_v4);
@@ -126,9 +119,9 @@ TEST_CASE("a port that a host process listens on is refused, and process and pid
     const Answer answer = pod.add();
     INFO(answer.out << answer.err);
     REQUIRE(answer.code() == 101);
-    CHECK(mentions(answer, std::to_string(getpid())));
-    CHECK(mentions(answer, "node_tests"));
-    CHECK(mentions(answer, "80"));
+    CHECK(answer.mentions(std::to_string(getpid())));
+    CHECK(answer.mentions("node_tests"));
+    CHECK(answer.mentions("80"));
     CHECK(node.footprint() == nothing);
 }
 
@@ -153,7 +146,7 @@ TEST_CASE("a refusal for a listener at one address says how to leave it that", "
     Pod pod(node, {.expose = "80:9080"});
     const Answer answer = pod.add();
     REQUIRE(answer.code() == 101);
-    CHECK(mentions(answer, "\"!" + node_v4 + "\" in `addresses`"));
+    CHECK(answer.mentions("\"!" + node_v4 + "\" in `addresses`"));
 }
 
 TEST_CASE("a host process on the same port of another protocol, or on another port, is no obstacle", "[policy]")

@@ -70,7 +70,7 @@ private:
     std::vector<std::thread> threads_;
 };
 
-PodSpec spec(const std::string& name, const std::string& hold)
+PodSpec holding_spec(const std::string& name, const std::string& hold)
 {
     return {.name = name, .expose = "80:9080", .annotations = {{"sallyport.dev/hold", hold}}};
 }
@@ -86,7 +86,7 @@ TEST_CASE("with hold, a gap of 3 seconds without any pod refuses nobody", "[load
     if (others_stay)
         require_ok(other.add());
 
-    auto pod = std::make_unique<Pod>(node, spec("gateway-0", "15s"));
+    auto pod = std::make_unique<Pod>(node, holding_spec("gateway-0", "15s"));
     auto server = std::make_unique<TcpServer>(pod->netns, "gateway-0", Target{"::", 9080});
     require_ok(pod->add());
     Askers askers(node);
@@ -97,7 +97,7 @@ TEST_CASE("with hold, a gap of 3 seconds without any pod refuses nobody", "[load
         server.reset();
         std::this_thread::sleep_for(3s);
         const std::string name = "gateway-" + std::to_string(i);
-        pod = std::make_unique<Pod>(node, spec(name, "15s"));
+        pod = std::make_unique<Pod>(node, holding_spec(name, "15s"));
         require_ok(pod->add());
         server = std::make_unique<TcpServer>(pod->netns, name, Target{"::", 9080});
     }
@@ -113,7 +113,7 @@ TEST_CASE("with hold, a gap of 3 seconds without any pod refuses nobody", "[load
 TEST_CASE("hold ends: after its time, clients are refused again", "[hold]")
 {
     Node node;
-    Pod gateway(node, spec("gateway", "2s"));
+    Pod gateway(node, holding_spec("gateway", "2s"));
     require_ok(gateway.add());
     for (const std::string& address : {node_v4, node_v6}) {
         CHECK(ask_tcp(node.client, {address, 80}, {.limit = impatience}) == "silence");
@@ -126,7 +126,7 @@ TEST_CASE("hold ends: after its time, clients are refused again", "[hold]")
 TEST_CASE("a connection that waits is taken by the listener that comes", "[hold]")
 {
     Node node;
-    Pod gateway(node, spec("gateway", "15s"));
+    Pod gateway(node, holding_spec("gateway", "15s"));
     require_ok(gateway.add());
     std::vector<std::string> answers(8);
     std::vector<std::thread> waiting;

@@ -41,14 +41,14 @@ void say(const Node& node, const Pod& pod, const Word& word)
 }
 
 /// Clients that connect, ask and leave, one after the other, over both families; what they heard.
-class Clients
+class AskingClients
 {
 public:
-    Clients(const Node& node, std::chrono::microseconds pause) : node_(node), pause_(pause)
+    AskingClients(const Node& node, std::chrono::microseconds pause) : node_(node), pause_(pause)
     {
         thread_ = std::thread([this] { ask_until_stopped(); });
     }
-    ~Clients() { stop(); }
+    ~AskingClients() { stop(); }
 
     /// How often each answer came, by its first word.
     const std::map<std::string, int>& stop()
@@ -133,7 +133,7 @@ TEST_CASE("such a pod is handed over to and from without a failed connection, on
     Pod older(node, {.name = "older", .expose = both_ports});
     require_ok(older.add());
     std::optional<TcpServer> first(std::in_place, older.netns, "older", Target{"::", 9080});
-    Clients clients(node, 500us);
+    AskingClients clients(node, 500us);
     clients.wait_for(20);
 
     Pod hidden(node, spec_for(hiding, {.name = "hidden", .expose = both_ports}));

@@ -17,7 +17,7 @@ using namespace sallyport::test;
 namespace {
 
 /// How many programs there are whose line contains the text.
-std::ptrdiff_t count(const std::vector<std::string>& programs, const std::string& text)
+std::ptrdiff_t count_of(const std::vector<std::string>& programs, const std::string& text)
 {
     return std::count_if(programs.begin(), programs.end(),
                          [&](const std::string& line) { return line.find(text) != std::string::npos; });
@@ -37,8 +37,8 @@ TEST_CASE("hooks sit at the children, never at the directory itself, and leave w
          {"inet4_connect", "inet6_connect", "udp4_sendmsg", "udp6_sendmsg", "udp4_recvmsg", "udp6_recvmsg",
           "inet4_getpeername", "inet6_getpeername", "inet4_post_bind", "inet6_post_bind"}) {
         CAPTURE(hook);
-        CHECK(count(programs, processes + " cgroup_" + hook) == 1);
-        CHECK(count(programs, std::string("kubepods.slice cgroup_") + hook) == 1);
+        CHECK(count_of(programs, processes + " cgroup_" + hook) == 1);
+        CHECK(count_of(programs, std::string("kubepods.slice cgroup_") + hook) == 1);
     }
     CHECK(programs.size() == 20);
     require_ok(gateway.del());
@@ -64,7 +64,7 @@ TEST_CASE("each gateway's ADD follows the cgroups that there are", "[sockets]")
     }
     Pod next(node, {.name = "next", .expose = "443:9080"});
     require_ok(next.add());
-    CHECK(count(node.cgroup.programs(), "coming.slice ") == 10);
+    CHECK(count_of(node.cgroup.programs(), "coming.slice ") == 10);
     const auto pins_now = pins_below(node.bpffs() / "sallyport" / "cgroups");
     CHECK(pins_now.size() == 20);
     CHECK(pins_now != pins);
@@ -84,14 +84,14 @@ TEST_CASE("the last gateway's configuration says which hooks there are", "[socke
         node.plugin["localAccess"] = false;
         require_ok(first.add());
         CHECK(node.cgroup.programs().size() == 2);
-        CHECK(count(node.cgroup.programs(), "post_bind") == 2);
+        CHECK(count_of(node.cgroup.programs(), "post_bind") == 2);
     }
     SECTION("reservePorts: false")
     {
         node.plugin["reservePorts"] = false;
         require_ok(first.add());
         CHECK(node.cgroup.programs().size() == 8);
-        CHECK(count(node.cgroup.programs(), "post_bind") == 0);
+        CHECK(count_of(node.cgroup.programs(), "post_bind") == 0);
     }
     SECTION("both")
     {

@@ -21,12 +21,12 @@ namespace {
 
 constexpr std::size_t many = 1000;
 
-using Clients = std::vector<std::unique_ptr<EchoClient>>;
+using EchoClients = std::vector<std::unique_ptr<EchoClient>>;
 
 /// Connections over IPv4 and IPv6, that say nothing more once they are known to work.
-Clients open_connections(const Node& node)
+EchoClients open_connections(const Node& node)
 {
-    Clients clients;
+    EchoClients clients;
     for (std::size_t i = 0; i < many; i++) {
         const Target target{i % 2 == 0 ? node_v4 : node_v6, 80};
         clients.push_back(std::make_unique<EchoClient>(node.client, IPPROTO_TCP, target));
@@ -36,7 +36,7 @@ Clients open_connections(const Node& node)
 }
 
 /// How many of them don't echo any more.
-std::size_t dead(const Clients& clients, const std::string& text)
+std::size_t dead(const EchoClients& clients, const std::string& text)
 {
     std::size_t count = 0;
     for (std::size_t i = 0; i < clients.size() && count < 3; i++)  // each dead one costs `patience`
@@ -66,7 +66,7 @@ TEST_CASE("1,000 idle connections live through a flood, a flush of the flow tabl
     Pod gateway(node, {.expose = "80:9080"});
     const EchoServer server(gateway.netns, {"::", 9080});
     require_ok(gateway.add());
-    const Clients clients = open_connections(node);
+    const EchoClients clients = open_connections(node);
 
     const std::uint32_t syns = amount(100'000U, 2'000'000U);
     flood(node, 80, syns);

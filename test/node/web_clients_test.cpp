@@ -4,6 +4,7 @@
 // Bad and slow clients: whatever they do, the next good request is answered, and nothing stays of them.
 #include "support/prometheus.hpp"
 #include "support/require_ok.hpp"
+#include "support/subprocess.hpp"
 #include "support/traffic.hpp"
 #include "support/web.hpp"
 
@@ -27,12 +28,6 @@ bool serves(const Namespace& netns, const Web& web)
 {
     const HttpAnswer answer = exchange(netns, web.at(), good);
     return answer.status == 200 && parse_metrics(answer.body).types.size() == 13;
-}
-
-std::size_t open_descriptors()
-{
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 /// In kB.

@@ -29,11 +29,11 @@ const std::string evil = "<img src=x onerror=alert(1)>\u202e\u0085gpj";
 const std::string evil_as_shown = "<img src=x onerror=alert(1)>??gpj";
 
 /// Clients that come and go until the end.
-class Traffic
+class SeenTraffic
 {
 public:
-    explicit Traffic(const Node& node) : node_(node), thread_([this] { run(); }) {}
-    ~Traffic()
+    explicit SeenTraffic(const Node& node) : node_(node), thread_([this] { run(); }) {}
+    ~SeenTraffic()
     {
         stop_ = true;
         thread_.join();
@@ -117,7 +117,7 @@ TEST_CASE("the page shows a busy node to people, on a desktop and on a phone", "
     servers.push_back(std::make_unique<TcpServer>(first.netns, "first", Target{"::", 9443}));
     UdpServer quic(first.netns, "first", {"::", 9443});
     require_ok(first.add());
-    const Traffic traffic(node);
+    const SeenTraffic traffic(node);
     require_ok(shared.add());
     require_ok(injector.add());
     servers.push_back(std::make_unique<TcpServer>(shared.netns, "kong", Target{"::", 8443}));

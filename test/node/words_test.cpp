@@ -33,15 +33,10 @@ Json told(const Pod& pod, const std::string& version, bool ready)
     return object;
 }
 
-bool says_of_itself(const Agent& agent, const std::string& text)
-{
-    return agent.get("/status.json").body.find(text) != std::string::npos;
-}
-
 /// Two pods behind port 80 that both listen, in a cluster whose agent is there.
-struct Cluster
+struct WatchedPods
 {
-    Cluster()
+    WatchedPods()
     {
         require_ok(older.add());
         require_ok(younger.add());
@@ -81,7 +76,7 @@ struct Cluster
 
 TEST_CASE("what Kubernetes says of a pod decides who takes new connections", "[agent][kubernetes][words]")
 {
-    Cluster cluster;
+    WatchedPods cluster;
     cluster.server.list({told(cluster.older, "1", true), told(cluster.younger, "2", false)}, "10");
     const Agent agent(cluster.node);
     REQUIRE(cluster.is_said(cluster.older, "ready", true));
@@ -113,7 +108,7 @@ TEST_CASE("what Kubernetes says of a pod decides who takes new connections", "[a
 
 TEST_CASE("a pod that Kubernetes spoke of before it was bound is told of once it is", "[agent][kubernetes][words]")
 {
-    Cluster cluster;
+    WatchedPods cluster;
     Pod next(cluster.node, {.name = "next", .expose = "80:9080"});
     const TcpServer server(next.netns, "next", {"::", 9080});
     cluster.server.list({told(cluster.older, "1", true), told(next, "2", false)}, "10");
@@ -130,17 +125,17 @@ TEST_CASE("a pod that Kubernetes spoke of before it was bound is told of once it
 TEST_CASE("an API server that is away changes nothing at first, and what it says afterwards counts",
           "[agent][kubernetes][words]")
 {
-    Cluster cluster;
+    WatchedPods cluster;
     cluster.server.list({told(cluster.older, "1", true), told(cluster.younger, "2", false)}, "10");
     const Agent agent(cluster.node);
     REQUIRE(cluster.is_said(cluster.younger, "ready", false));
     cluster.server.tell({{"behave", "refuse"}, {"status", 503}});
     cluster.server.tell({{"end", "cut"}});
-    CHECK(eventually([&] { return says_of_itself(agent, "the API server answers 503"); }));
+    CHECK(eventually([&] { return agent.says_of_itself("the API server answers 503"); }));
     CHECK(cluster.taker() == "older");
     cluster.server.list({told(cluster.older, "20", true), told(cluster.younger, "21", true)}, "30");
     cluster.server.tell({{"behave", "well"}});
-    REQUIRE(eventually([&] { return !says_of_itself(agent, "the API server answers 503"); }));
+    REQUIRE(eventually([&] { return !agent.says_of_itself("the API server answers 503"); }));
     cluster.server.tell({{"raw", R"({"type":"ERROR","object":{"code":410,"message":"too old"}})"
                                  "\n"}});
     REQUIRE(cluster.is_said(cluster.younger, "ready", true));
@@ -152,7 +147,7 @@ TEST_CASE("Kubernetes' word is renewed while it is followed, and lapses when it 
 {
     if (!soaking())
         SKIP("waits for three minutes; SALLYPORT_SOAK=1 does");
-    Cluster cluster;
+    WatchedPods cluster;
     cluster.server.list({told(cluster.older, "1", true), told(cluster.younger, "2", false)}, "10");
     const Agent agent(cluster.node);
     REQUIRE(cluster.is_said(cluster.younger, "ready", false));
@@ -170,7 +165,7 @@ TEST_CASE("Kubernetes' word is renewed while it is followed, and lapses when it 
 
 TEST_CASE("a refused pod gets an Event with the sentence that its runtime got, once", "[agent][kubernetes][events]")
 {
-    Cluster cluster;
+    WatchedPods cluster;
     cluster.server.list({}, "10");
     const Agent agent(cluster.node);
     const auto events = [&](std::size_t count) {
@@ -196,18 +191,18 @@ TEST_CASE("a refused pod gets an Event with the sentence that its runtime got, o
     REQUIRE(events(2));
     CHECK(cluster.server.events().size() == 2);
     CHECK(cluster.server.events()[1].at("message").get<std::string>().find("is held by") != std::string::npos);
-    CHECK_FALSE(says_of_itself(agent, "Kubernetes"));
+    CHECK_FALSE(agent.says_of_itself("Kubernetes"));
 }
 
 TEST_CASE("an agent that may not tell of refused pods says so, and tells later", "[agent][kubernetes][events]")
 {
-    Cluster cluster;
+    WatchedPods cluster;
     const Agent agent(cluster.node);
     agent.wait_until_begun();
     cluster.server.tell({{"behave", "refuse"}, {"status", 403}, {"message", "events is forbidden"}});
     Pod stranger(cluster.node, {.name = "web", .kubernetes_namespace = "elsewhere", .expose = "80:9080"});
     REQUIRE(stranger.add().code() == 100);
-    CHECK(eventually([&] { return says_of_itself(agent, "the verb create on events"); }));
+    CHECK(eventually([&] { return agent.says_of_itself("the verb create on events"); }));
     cluster.server.tell({{"behave", "well"}});
     const auto end = std::chrono::steady_clock::now() + 30s;
     while (cluster.server.events().empty() && std::chrono::steady_clock::now() < end)
@@ -218,7 +213,7 @@ TEST_CASE("an agent that may not tell of refused pods says so, and tells later",
 // Not one of `make test`'s: it says how long, and nobody is failed for time. build/node_tests "[measure]"
 TEST_CASE("how long Kubernetes' word takes, and what 50 of them a second cost", "[.][measure][words]")
 {
-    Cluster cluster;
+    WatchedPods cluster;
     std::vector<Json> pods{told(cluster.older, "1", true), told(cluster.younger, "2", true)};
     for (int i = 0; i < 108; i++)
         pods.push_back(api_pod("other-" + std::to_string(i), "3", true));

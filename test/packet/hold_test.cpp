@@ -10,8 +10,6 @@ using namespace sallyport::test;
 
 namespace {
 
-constexpr std::uint64_t second = 1000000000;
-
 /// A pod that wants connections to be held for 15 s; nobody listens yet.
 struct HoldingGateway : OneGateway
 {
@@ -76,9 +74,9 @@ PACKET_CASE("node_ingress", "a connection's time is its own: over for one, the n
 {
     HoldingGateway gateway(kind);
     gateway.check_held(kind);
-    gateway.wait_already(request(kind), 14 * second);
+    gateway.wait_already(request(kind), 14 * one_second);
     gateway.check_held(kind);
-    gateway.wait_already(request(kind), 16 * second);
+    gateway.wait_already(request(kind), 16 * one_second);
     gateway.check_refused(kind);
     CHECK(gateway.held(kind) == 2);
     gateway.check_held(kind, 40001);
@@ -88,7 +86,7 @@ PACKET_CASE("node_ingress", "a connection's time is its own: over for one, the n
 PACKET_CASE("node_ingress", "who was refused may come again, and waits again", every_kind)
 {
     HoldingGateway gateway(kind);
-    gateway.wait_already(request(kind), 16 * second);
+    gateway.wait_already(request(kind), 16 * one_second);
     gateway.check_refused(kind);
     gateway.check_held(kind);
 }
@@ -96,9 +94,9 @@ PACKET_CASE("node_ingress", "who was refused may come again, and waits again", e
 PACKET_CASE("node_ingress", "who gave up long ago isn't still waiting: it begins anew", every_kind)
 {
     HoldingGateway gateway(kind);
-    gateway.wait_already(request(kind), (15 + 121) * second);
+    gateway.wait_already(request(kind), (15 + 121) * one_second);
     gateway.check_held(kind);
-    CHECK(gateway.programs.held.find(tuple_of(request(kind))).value() > monotonic_now() - 100 * second);
+    CHECK(gateway.programs.held.find(tuple_of(request(kind))).value() > monotonic_now() - 100 * one_second);
 }
 
 PACKET_CASE("node_ingress", "the listener that came meanwhile takes it", every_kind)
@@ -155,15 +153,15 @@ PACKET_CASE("node_ingress", "an established connection's reset isn't held", over
 PACKET_CASE("node_ingress", "a port whose last pod went is held for its time, and no longer", every_kind)
 {
     HoldingGateway gateway(kind);
-    gateway.vacate(kind, monotonic_now() + 60 * second);
+    gateway.vacate(kind, monotonic_now() + 60 * one_second);
     gateway.check_held_at_once(request(kind));
     gateway.check_held_at_once(request(kind, 40001));
     CHECK(gateway.held(kind) == 2);
     // A connection's own time counts here too.
-    gateway.wait_already(request(kind, 40001), 16 * second);
+    gateway.wait_already(request(kind, 40001), 16 * one_second);
     check_untouched(gateway.programs.ingress(request(kind, 40001)), request(kind, 40001));
 
-    gateway.vacate(kind, monotonic_now() - second);
+    gateway.vacate(kind, monotonic_now() - one_second);
     check_untouched(gateway.programs.ingress(request(kind)), request(kind));
     check_untouched(gateway.programs.ingress(request(kind, 40002)), request(kind, 40002));
     CHECK(gateway.held(kind) == 2);
@@ -172,7 +170,7 @@ PACKET_CASE("node_ingress", "a port whose last pod went is held for its time, an
 PACKET_CASE("node_ingress", "the pod that comes to a vacant port takes who waited", every_kind)
 {
     HoldingGateway gateway(kind);
-    gateway.vacate(kind, monotonic_now() + 60 * second);
+    gateway.vacate(kind, monotonic_now() + 60 * one_second);
     gateway.check_held_at_once(request(kind));
     gateway.pod.id = 8;
     gateway.programs.expose(gateway.node_port, kind.protocol, {&gateway.pod});
@@ -195,7 +193,7 @@ PACKET_CASE("node_ingress", "the youngest pod's hold time counts", every_kind)
     check_translated(gateway.programs.egress(refusal(gateway.pod, kind)), refusal_by_node(kind));
     gateway.programs.change(gateway.node_port, kind.protocol,
                             [](abi::node_port& port) { port.backends[0].hold_ms = 60000; });
-    gateway.wait_already(request(kind), 59 * second);
+    gateway.wait_already(request(kind), 59 * one_second);
     gateway.programs.ingress(request(kind));
     check_dropped(gateway.programs.egress(refusal(older, kind)));
 }

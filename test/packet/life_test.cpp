@@ -19,7 +19,7 @@ void end(Programs& programs, const TestPod& pod)
 }
 
 /// Of a connection that is there already.
-Packet later(const Packet& packet)
+Packet following(const Packet& packet)
 {
     return packet.protocol == IPPROTO_TCP ? with_flags(packet, tcp_flag::ack) : packet;
 }
@@ -49,7 +49,7 @@ PACKET_CASE("node_ingress", "a gone pod's connections are nobody's", every_kind)
     OneGateway gateway(kind);
     open_flow(gateway.programs, gateway.pod, kind);
     end(gateway.programs, gateway.pod);
-    check_untouched(gateway.programs.ingress(later(request(kind))), later(request(kind)));
+    check_untouched(gateway.programs.ingress(following(request(kind))), following(request(kind)));
     CHECK_FALSE(gateway.programs.flow(flow_key_of(gateway.pod.at(kind), client_at(kind), kind.protocol)));
 }
 
@@ -58,7 +58,7 @@ PACKET_CASE("node_egress", "what comes from a gone pod's address is somebody els
     OneGateway gateway(kind);
     open_flow(gateway.programs, gateway.pod, kind);
     end(gateway.programs, gateway.pod);
-    const Packet packet = later(reply(gateway.pod, kind));
+    const Packet packet = following(reply(gateway.pod, kind));
     check_untouched(gateway.programs.egress(packet), packet);
 }
 

@@ -42,5 +42,6 @@ Outcome test_run(int program, const std::string& name, const Bytes& packet);
 
 /// CLOCK_MONOTONIC in ns: the programs' clock.
 std::uint64_t monotonic_now();
+inline constexpr std::uint64_t one_second = 1000000000;
 
 }  // namespace sallyport::test

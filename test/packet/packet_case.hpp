@@ -70,11 +70,13 @@ struct Claim
 }  // namespace sallyport::test
 
 #define PACKET_JOIN(a, b) a##b
-#define PACKET_NAME(prefix, line) PACKET_JOIN(prefix, line)
+#define PACKET_NAME(prefix, number) PACKET_JOIN(prefix, number)
 
 /// PACKET_CASE("node_ingress", "what must hold", every_kind) { ... kind ... } runs once for each kind.
-#define PACKET_CASE(program, sentence, kinds)                                                                          \
-    PACKET_CASE_NAMED(program, sentence, kinds, PACKET_NAME(packet_case_, __LINE__), PACKET_NAME(claim_, __LINE__))
+#define PACKET_CASE(program, sentence, kinds) PACKET_CASE_NUMBERED(program, sentence, kinds, __COUNTER__)
+
+#define PACKET_CASE_NUMBERED(program, sentence, kinds, number)                                                         \
+    PACKET_CASE_NAMED(program, sentence, kinds, PACKET_NAME(packet_case_, number), PACKET_NAME(claim_, number))
 
 #define PACKET_CASE_NAMED(program, sentence, kinds, body, claim)                                                       \
     static void body(::sallyport::test::Kind kind);                                                                    \

@@ -9,12 +9,10 @@ using namespace sallyport::test;
 
 namespace {
 
-constexpr std::uint64_t second = 1000000000;
-
 /// Two pods that both listen, the younger one wanting 10 s to settle.
-struct TwoPods
+struct SettlingPods
 {
-    explicit TwoPods(Kind kind, abi::share share = abi::SHARE_NEWEST)
+    explicit SettlingPods(Kind kind, abi::share share = abi::SHARE_NEWEST)
         : old_one(old.listen(kind)),
           young_one(young.listen(kind))
     {
@@ -55,8 +53,8 @@ struct TwoPods
 
 PACKET_CASE("node_ingress", "the older pod goes on until the younger has settled", every_kind)
 {
-    TwoPods pods(kind);
-    pods.listens_for(pods.old, kind, 100 * second);
+    SettlingPods pods(kind);
+    pods.listens_for(pods.old, kind, 100 * one_second);
     pods.check_next_goes_to(pods.old, kind);
     const abi::backend seen = pods.backend(pods.young, kind);
     CHECK(seen.listening_since != 0);  // the packet that asked began its time
@@ -64,23 +62,23 @@ PACKET_CASE("node_ingress", "the older pod goes on until the younger has settled
     pods.check_next_goes_to(pods.old, kind);
     CHECK(pods.backend(pods.young, kind).listening_since == seen.listening_since);
 
-    pods.listens_for(pods.young, kind, 9 * second);
+    pods.listens_for(pods.young, kind, 9 * one_second);
     pods.check_next_goes_to(pods.old, kind);
-    pods.listens_for(pods.young, kind, 11 * second);
+    pods.listens_for(pods.young, kind, 11 * one_second);
     pods.check_next_goes_to(pods.young, kind);
 }
 
 PACKET_CASE("node_ingress", "without a settle time the younger takes over at once", every_kind)
 {
-    TwoPods pods(kind);
+    SettlingPods pods(kind);
     pods.programs.change(node_at(kind), kind.protocol, [](abi::node_port& port) { port.backends[0].settle_ms = 0; });
-    pods.listens_for(pods.old, kind, 100 * second);
+    pods.listens_for(pods.old, kind, 100 * one_second);
     pods.check_next_goes_to(pods.young, kind);
 }
 
 PACKET_CASE("node_ingress", "where none has settled, the oldest that listens goes on", every_kind)
 {
-    TwoPods pods(kind, GENERATE(abi::SHARE_NEWEST, abi::SHARE_SPREAD));
+    SettlingPods pods(kind, GENERATE(abi::SHARE_NEWEST, abi::SHARE_SPREAD));
     pods.check_next_goes_to(pods.old, kind);
     pods.old_one = UniqueFd();
     pods.check_next_goes_to(pods.young, kind);
@@ -88,17 +86,17 @@ PACKET_CASE("node_ingress", "where none has settled, the oldest that listens goe
 
 PACKET_CASE("node_ingress", "an older pod that is gone isn't waited for", every_kind)
 {
-    TwoPods pods(kind);
-    pods.listens_for(pods.old, kind, 100 * second);
+    SettlingPods pods(kind);
+    pods.listens_for(pods.old, kind, 100 * one_second);
     pods.old_one = UniqueFd();
     pods.check_next_goes_to(pods.young, kind);
 }
 
 PACKET_CASE("node_ingress", "who stops listening begins anew", every_kind)
 {
-    TwoPods pods(kind);
-    pods.listens_for(pods.old, kind, 100 * second);
-    pods.listens_for(pods.young, kind, 100 * second);
+    SettlingPods pods(kind);
+    pods.listens_for(pods.old, kind, 100 * one_second);
+    pods.listens_for(pods.young, kind, 100 * one_second);
     pods.check_next_goes_to(pods.young, kind);
     pods.young_one = UniqueFd();
     pods.check_next_goes_to(pods.old, kind);
@@ -110,11 +108,11 @@ PACKET_CASE("node_ingress", "who stops listening begins anew", every_kind)
 
 PACKET_CASE("node_ingress", "spread: only pods that have settled share", every_kind)
 {
-    TwoPods pods(kind, abi::SHARE_SPREAD);
-    pods.listens_for(pods.old, kind, 100 * second);
+    SettlingPods pods(kind, abi::SHARE_SPREAD);
+    pods.listens_for(pods.old, kind, 100 * one_second);
     for (int i = 0; i < 20; i++)
         pods.check_next_goes_to(pods.old, kind);
-    pods.listens_for(pods.young, kind, 11 * second);
+    pods.listens_for(pods.young, kind, 11 * one_second);
     const std::uint64_t before = pods.programs.flows_new.all().size();
     std::size_t of_young = 0;
     for (std::uint16_t i = 0; i < 100; i++) {
@@ -130,22 +128,22 @@ PACKET_CASE("node_ingress", "spread: only pods that have settled share", every_k
 // The agent writes with a clock that is some ms ahead of the one that the programs read.
 PACKET_CASE("node_ingress", "a pod that was seen a moment from now hasn't settled", every_kind)
 {
-    TwoPods pods(kind);
-    pods.listens_for(pods.old, kind, 100 * second);
-    pods.listens_for(pods.young, kind, 0 - second);
+    SettlingPods pods(kind);
+    pods.listens_for(pods.old, kind, 100 * one_second);
+    pods.listens_for(pods.young, kind, 0 - one_second);
     pods.check_next_goes_to(pods.old, kind);
 }
 
 PACKET_CASE("node_ingress", "a handover is counted once, and where it goes is remembered", every_kind)
 {
-    TwoPods pods(kind);
+    SettlingPods pods(kind);
     const auto taker = [&] { return pods.programs.node_ports.find(endpoint_of(node_at(kind), kind.protocol))->taker; };
     CHECK(taker() == 0);
-    pods.listens_for(pods.old, kind, 100 * second);
+    pods.listens_for(pods.old, kind, 100 * one_second);
     pods.check_next_goes_to(pods.old, kind);
     CHECK(pods.traffic(kind).handovers == 0);  // nobody had it before
     CHECK(taker() == pods.old.id);
-    pods.listens_for(pods.young, kind, 11 * second);
+    pods.listens_for(pods.young, kind, 11 * one_second);
     pods.check_next_goes_to(pods.young, kind);
     pods.check_next_goes_to(pods.young, kind);
     CHECK(pods.traffic(kind).handovers == 1);
@@ -158,9 +156,9 @@ PACKET_CASE("node_ingress", "a handover is counted once, and where it goes is re
 
 PACKET_CASE("node_ingress", "with spread there are no handovers", every_kind)
 {
-    TwoPods pods(kind, abi::SHARE_SPREAD);
-    pods.listens_for(pods.old, kind, 100 * second);
-    pods.listens_for(pods.young, kind, 100 * second);
+    SettlingPods pods(kind, abi::SHARE_SPREAD);
+    pods.listens_for(pods.old, kind, 100 * one_second);
+    pods.listens_for(pods.young, kind, 100 * one_second);
     for (std::uint16_t i = 0; i < 50; i++)
         pods.programs.ingress(request(kind, pods.next_client++));
     CHECK(pods.traffic(kind).connections == 50);

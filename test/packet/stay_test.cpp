@@ -10,8 +10,6 @@ using namespace sallyport::test;
 
 namespace {
 
-constexpr std::uint64_t second = 1000000000;
-
 /// A gateway with a flow, and a younger pod that would get what chooses anew.
 struct Successor : OneGateway
 {
@@ -125,11 +123,11 @@ PACKET_CASE("node_ingress", "a datagram after five minutes of silence chooses an
     Successor gateway(kind);
     gateway.take_over(kind);
     gateway.programs.put_flow(gateway.key(kind),
-                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 299 * second; });
+                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 299 * one_second; });
     gateway.check_goes_to(gateway.pod, kind);
-    CHECK(gateway.programs.flow(gateway.key(kind))->last_seen > monotonic_now() - 100 * second);
+    CHECK(gateway.programs.flow(gateway.key(kind))->last_seen > monotonic_now() - 100 * one_second);
     gateway.programs.put_flow(gateway.key(kind),
-                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 301 * second; });
+                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 301 * one_second; });
     gateway.check_goes_to(gateway.young, kind);
     CHECK_FALSE(gateway.programs.flow(gateway.key(kind)));
 }
@@ -139,10 +137,10 @@ PACKET_CASE("node_egress", "the pod's datagrams keep a flow alive too", over_udp
     Successor gateway(kind);
     gateway.take_over(kind);
     gateway.programs.put_flow(gateway.key(kind),
-                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 299 * second; });
+                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 299 * one_second; });
     check_translated(gateway.programs.egress(reply(gateway.pod, kind)),
                      from(reply(gateway.pod, kind), gateway.node_port));
-    CHECK(gateway.programs.flow(gateway.key(kind))->last_seen > monotonic_now() - 100 * second);
+    CHECK(gateway.programs.flow(gateway.key(kind))->last_seen > monotonic_now() - 100 * one_second);
 }
 
 // Another CPU may have written it between this one's look at the clock and at the entry.
@@ -150,7 +148,8 @@ PACKET_CASE("node_ingress", "a flow that was seen a moment from now isn't silent
 {
     Successor gateway(kind);
     gateway.take_over(kind);
-    gateway.programs.put_flow(gateway.key(kind), [](abi::flow& flow) { flow.last_seen = monotonic_now() + second; });
+    gateway.programs.put_flow(gateway.key(kind),
+                              [](abi::flow& flow) { flow.last_seen = monotonic_now() + one_second; });
     gateway.check_goes_to(gateway.pod, kind);
 }
 
@@ -167,7 +166,7 @@ PACKET_CASE("node_ingress", "a silent flow's port is free for the client's other
 {
     Successor gateway(kind);
     gateway.programs.put_flow(gateway.key(kind),
-                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 301 * second; });
+                              [](abi::flow& flow) { flow.last_seen = monotonic_now() - 301 * one_second; });
     const Packet direct = to(request(kind), gateway.pod.at(kind));
     check_untouched(gateway.programs.ingress(direct), direct);
     check_untouched(gateway.programs.egress(reply(gateway.pod, kind)), reply(gateway.pod, kind));

@@ -9,12 +9,10 @@ using namespace sallyport::test;
 
 namespace {
 
-constexpr std::uint64_t second = 1000000000;
-
 /// Two pods behind port 80; who has a socket is the test's affair.
-struct TwoPods
+struct WitnessPods
 {
-    explicit TwoPods(Kind kind, abi::share share = abi::SHARE_NEWEST)
+    explicit WitnessPods(Kind kind, abi::share share = abi::SHARE_NEWEST)
     {
         programs.expose(node_at(kind), kind.protocol, {&young, &old}, share);
     }
@@ -55,7 +53,7 @@ struct TwoPods
 
 PACKET_CASE("node_egress", "a pod that answers serves, without a socket that we see", every_kind)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     pods.check_served_by(pods.young, kind);
     CHECK(pods.programs.backend(pods.young, kind).answering_since != 0);
     CHECK(pods.programs.backend(pods.young, kind).answered_at != 0);
@@ -66,20 +64,20 @@ PACKET_CASE("node_egress", "a pod that answers serves, without a socket that we 
 
 PACKET_CASE("node_egress", "its answers settle like a socket", every_kind)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     pods.programs.change(node_at(kind), kind.protocol,
                          [](abi::node_port& port) { port.backends[0].settle_ms = 10000; });
     pods.check_served_by(pods.young, kind);
     const UniqueFd listener = pods.old.listen(kind);
     pods.check_next_goes_to(pods.old, kind);  // none has settled: the oldest
-    pods.age(pods.young, kind, 11 * second);
+    pods.age(pods.young, kind, 11 * one_second);
     pods.check_next_goes_to(pods.young, kind);
 }
 
 PACKET_CASE("node_egress", "a refusal ends that, and the client's next packet goes to who serves", every_kind)
 {
     tried().insert({"node_egress", kind});
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     pods.check_served_by(pods.young, kind);
     const UniqueFd listener = pods.old.listen(kind);
     const std::uint16_t client = pods.check_next_goes_to(pods.young, kind);
@@ -95,7 +93,7 @@ PACKET_CASE("node_egress", "a refusal ends that, and the client's next packet go
 PACKET_CASE("node_egress", "a refusal passes where nobody else serves", every_kind)
 {
     tried().insert({"node_egress", kind});
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     const std::uint16_t client = pods.check_next_goes_to(pods.young, kind);
     check_translated(pods.programs.egress(refusal(pods.young, kind, client)), refusal_by_node(kind, client));
     CHECK(pods.programs.backend(pods.young, kind).refused_at != 0);
@@ -105,7 +103,7 @@ PACKET_CASE("node_egress", "a socket whose pod refuses isn't one that serves, un
             every_kind)
 {
     tried().insert({"node_egress", kind});
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     UniqueFd young_one = pods.young.listen(kind);
     const UniqueFd old_one = pods.old.listen(kind);
     const std::uint16_t client = pods.check_next_goes_to(pods.young, kind);
@@ -113,7 +111,7 @@ PACKET_CASE("node_egress", "a socket whose pod refuses isn't one that serves, un
     pods.check_next_goes_to(pods.old, kind);
     SECTION("it is asked again after a while, by one connection")
     {
-        pods.age(pods.young, kind, 6 * second);
+        pods.age(pods.young, kind, 6 * one_second);
         const std::uint16_t trial = pods.check_next_goes_to(pods.young, kind);
         pods.check_next_goes_to(pods.old, kind);
         CHECK(pods.programs.traffic(node_at(kind), kind.protocol).handovers == 1);  // a trial is none
@@ -132,17 +130,17 @@ PACKET_CASE("node_egress", "a socket whose pod refuses isn't one that serves, un
 
 PACKET_CASE("node_ingress", "a pod that leaves SYNs unanswered is silent, and others are preferred", over_tcp)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     const UniqueFd young_one = pods.young.listen(kind);
     const UniqueFd old_one = pods.old.listen(kind);
     const std::uint16_t first = pods.check_next_goes_to(pods.young, kind);
-    pods.age(pods.young, kind, 2 * second);
+    pods.age(pods.young, kind, 2 * one_second);
     pods.check_next_goes_to(pods.young, kind);  // one may be lost, and two
     pods.check_next_goes_to(pods.young, kind);
     pods.check_next_goes_to(pods.old, kind);
     // Who asked before asks again, and is chosen for anew.
     check_translated(pods.programs.ingress(request(kind, first)), to(request(kind, first), pods.old.at(kind)));
-    pods.age(pods.young, kind, 6 * second);
+    pods.age(pods.young, kind, 6 * one_second);
     const std::uint16_t trial = pods.check_next_goes_to(pods.young, kind);
     pods.check_next_goes_to(pods.old, kind);
     pods.programs.egress(reply(pods.young, kind, trial));
@@ -151,18 +149,18 @@ PACKET_CASE("node_ingress", "a pod that leaves SYNs unanswered is silent, and ot
 
 PACKET_CASE("node_ingress", "datagrams without an answer say nothing", over_udp)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     const UniqueFd young_one = pods.young.listen(kind);
     const UniqueFd old_one = pods.old.listen(kind);
     for (int i = 0; i < 5; i++) {
         pods.check_next_goes_to(pods.young, kind);
-        pods.age(pods.young, kind, 2 * second);
+        pods.age(pods.young, kind, 2 * one_second);
     }
 }
 
 PACKET_CASE("node_ingress", "a gateway that closed its listener answered a moment ago, and doesn't serve", every_kind)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     UniqueFd young_one = pods.young.listen(kind);
     const UniqueFd old_one = pods.old.listen(kind);
     pods.check_served_by(pods.young, kind);
@@ -173,7 +171,7 @@ PACKET_CASE("node_ingress", "a gateway that closed its listener answered a momen
 PACKET_CASE("node_egress", "an answer that was on its way when the listener closed isn't taken for a witness",
             every_kind)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     UniqueFd young_one = pods.young.listen(kind);
     const UniqueFd old_one = pods.old.listen(kind);
     const std::uint16_t client = pods.check_next_goes_to(pods.young, kind);
@@ -185,7 +183,7 @@ PACKET_CASE("node_egress", "an answer that was on its way when the listener clos
 
 PACKET_CASE("node_egress", "a stray reset refuses nothing", over_tcp)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     const UniqueFd young_one = pods.young.listen(kind);
     const std::uint16_t client = pods.check_next_goes_to(pods.young, kind);
     const Packet reset = with_flags(reply(pods.young, kind, client), tcp_flag::rst);  // answers an ACK, not a SYN
@@ -198,7 +196,7 @@ PACKET_CASE("node_egress", "a firewall in the pod refuses too; a router on the w
     const std::uint8_t protocol = GENERATE(std::uint8_t{IPPROTO_TCP}, std::uint8_t{IPPROTO_UDP});
     const Kind about{kind.v6, protocol};
     const IcmpHeader prohibited = kind.v6 ? IcmpHeader{1, 1} : IcmpHeader{3, 13};
-    TwoPods pods(about);
+    WitnessPods pods(about);
     const UniqueFd young_one = pods.young.listen(about);
     const UniqueFd old_one = pods.old.listen(about);
     const std::uint16_t client = pods.check_next_goes_to(pods.young, about);
@@ -215,7 +213,7 @@ PACKET_CASE("node_egress", "a firewall in the pod refuses too; a router on the w
 
 PACKET_CASE("node_ingress", "a half-open connection stays with a pod without a socket", over_tcp)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     pods.check_served_by(pods.young, kind);
     pods.programs.say(pods.young, [](abi::pod_word& word) { word.ending = 1; });
     const UniqueFd old_one = pods.old.listen(kind);
@@ -225,7 +223,7 @@ PACKET_CASE("node_ingress", "a half-open connection stays with a pod without a s
 
 PACKET_CASE("node_ingress", "spread: who answers and who listens share", every_kind)
 {
-    TwoPods pods(kind, abi::SHARE_SPREAD);
+    WitnessPods pods(kind, abi::SHARE_SPREAD);
     pods.check_served_by(pods.young, kind);
     const UniqueFd old_one = pods.old.listen(kind);
     std::size_t of_young = 0;
@@ -242,7 +240,7 @@ PACKET_CASE("node_ingress", "spread: who answers and who listens share", every_k
 PACKET_CASE("node_egress", "a socket that is bound to a device is one that isn't seen, whatever the device's number",
             every_kind)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     const UniqueFd young_one = pods.young.listen(kind);
     const UniqueFd old_one = pods.old.listen(kind);
     const std::string device = GENERATE("lo", "other0");  // a namespace's first is its loopback
@@ -262,7 +260,7 @@ PACKET_CASE("node_egress", "a socket that is bound to a device is one that isn't
 
 PACKET_CASE("node_ingress", "a socket that is bound to a device hides no other", over_udp)
 {
-    TwoPods pods(kind);
+    WitnessPods pods(kind);
     const UniqueFd young_one = pods.young.listen(kind);
     const UniqueFd old_one = pods.old.listen(kind);
     pods.check_next_goes_to(pods.young, kind);

@@ -9,8 +9,6 @@ using namespace sallyport::test;
 
 namespace {
 
-constexpr std::uint64_t second = 1000000000;
-
 void ends(abi::pod_word& word)
 {
     word.ending = 1;
@@ -27,9 +25,9 @@ void is_not_ready(abi::pod_word& word)
 }
 
 /// Three pods behind port 80, all of which listen.
-struct ThreePods
+struct WordPods
 {
-    explicit ThreePods(Kind kind, abi::share share = abi::SHARE_NEWEST)
+    explicit WordPods(Kind kind, abi::share share = abi::SHARE_NEWEST)
     {
         for (const TestPod* pod : {&youngest, &middle, &oldest})
             sockets.push_back(pod->listen(kind));
@@ -70,7 +68,7 @@ struct ThreePods
 PACKET_CASE("node_ingress", "a pod that is ending gets nothing new while another serves, and keeps what it has",
             every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     open_flow(pods.programs, pods.youngest, kind, 30000);
     pods.programs.say(pods.youngest, ends);
     pods.check_next_goes_to(pods.middle, kind);
@@ -85,7 +83,7 @@ PACKET_CASE("node_ingress", "a pod that is ending gets nothing new while another
 PACKET_CASE("node_ingress", "who comes to the last pod as it ends waits for the next, with hold, and not for longer",
             every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     const auto told_to_end = [](std::uint64_t ago) {
         return [ago](abi::pod_word& word) {
             word.ending = 1;
@@ -94,16 +92,16 @@ PACKET_CASE("node_ingress", "who comes to the last pod as it ends waits for the 
     };
     pods.programs.change(node_at(kind), kind.protocol, [](abi::node_port& port) { port.backends[0].hold_ms = 15000; });
     open_flow(pods.programs, pods.youngest, kind, 30000);
-    pods.programs.say(pods.youngest, told_to_end(second));
+    pods.programs.say(pods.youngest, told_to_end(one_second));
     pods.check_next_goes_to(pods.middle, kind);
-    pods.programs.say(pods.middle, told_to_end(second));
-    pods.programs.say(pods.oldest, told_to_end(second));
+    pods.programs.say(pods.middle, told_to_end(one_second));
+    pods.programs.say(pods.oldest, told_to_end(one_second));
     check_dropped(pods.programs.ingress(request(kind, 50000)));
     CHECK(pods.programs.traffic(node_at(kind), kind.protocol).held == 1);
     const Packet later = with_flags(request(kind, 30000), tcp_flag::ack);
     check_translated(pods.programs.ingress(later), to(later, pods.youngest.at(kind)));  // its own it keeps
 
-    pods.programs.say(pods.youngest, told_to_end(16 * second));
+    pods.programs.say(pods.youngest, told_to_end(16 * one_second));
     pods.check_next_goes_to(pods.youngest, kind);
     pods.programs.say(pods.youngest, [](abi::pod_word& word) { word.ending = 1; });  // nobody knows since when
     pods.check_next_goes_to(pods.youngest, kind);
@@ -111,7 +109,7 @@ PACKET_CASE("node_ingress", "who comes to the last pod as it ends waits for the 
 
 PACKET_CASE("node_ingress", "a pod that isn't Ready gets nothing while a Ready one serves", every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     pods.programs.say(pods.youngest, is_not_ready);
     pods.programs.say(pods.middle, is_ready);
     pods.check_next_goes_to(pods.middle, kind);
@@ -125,7 +123,7 @@ PACKET_CASE("node_ingress", "a pod that isn't Ready gets nothing while a Ready o
 
 PACKET_CASE("node_ingress", "spread: the same, each rank shares among itself", every_kind)
 {
-    ThreePods pods(kind, abi::SHARE_SPREAD);
+    WordPods pods(kind, abi::SHARE_SPREAD);
     using Pods = std::set<const TestPod*>;
     CHECK(pods.takers(kind) == Pods{&pods.youngest, &pods.middle, &pods.oldest});
     pods.programs.say(pods.middle, ends);
@@ -138,12 +136,12 @@ PACKET_CASE("node_ingress", "spread: the same, each rank shares among itself", e
 
 PACKET_CASE("node_ingress", "a younger pod that hasn't settled goes before one that is ending", every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     pods.programs.change(node_at(kind), kind.protocol,
                          [](abi::node_port& port) { port.backends[0].settle_ms = 10000; });
     for (const TestPod* pod : {&pods.middle, &pods.oldest}) {
         abi::backend entry = pods.programs.backend(*pod, kind);
-        entry.listening_since = monotonic_now() - 100 * second;
+        entry.listening_since = monotonic_now() - 100 * one_second;
         pods.programs.backends.put(endpoint_of(pod->at(kind), kind.protocol), entry);
     }
     pods.check_next_goes_to(pods.middle, kind);
@@ -155,22 +153,22 @@ PACKET_CASE("node_ingress", "a younger pod that hasn't settled goes before one t
 
 PACKET_CASE("node_ingress", "a word counts for its time, then sockets and answers alone", every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     const auto said = [](std::uint64_t ago) {
         return [ago](abi::pod_word& word) {
             word.told_at -= ago;
             word.ending = 1;
         };
     };
-    pods.programs.say(pods.youngest, said(59 * second));
+    pods.programs.say(pods.youngest, said(59 * one_second));
     pods.check_next_goes_to(pods.middle, kind);
-    pods.programs.say(pods.youngest, said(61 * second));
+    pods.programs.say(pods.youngest, said(61 * one_second));
     pods.check_next_goes_to(pods.youngest, kind);
 }
 
 PACKET_CASE("node_ingress", "another pod's word isn't this one's", every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     pods.programs.say(pods.youngest, ends);
     pods.youngest.id = 10;  // the next pod at that address
     pods.programs.expose(node_at(kind), kind.protocol, {&pods.youngest, &pods.middle, &pods.oldest});
@@ -179,7 +177,7 @@ PACKET_CASE("node_ingress", "another pod's word isn't this one's", every_kind)
 
 PACKET_CASE("node_ingress", "who serves and is ending goes before whom nobody has asked", every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     pods.sockets[0] = UniqueFd();
     pods.sockets[1] = UniqueFd();
     pods.programs.say(pods.oldest, ends);
@@ -194,7 +192,7 @@ PACKET_CASE("node_egress",
             "a pod that Kubernetes calls Ready is tried with one connection, and takes over once it answers",
             every_kind)
 {
-    ThreePods pods(kind);
+    WordPods pods(kind);
     pods.sockets[0] = UniqueFd();  // in it, the socket can't be seen
     pods.check_next_goes_to(pods.middle, kind);
     pods.programs.say(pods.youngest, is_not_ready);

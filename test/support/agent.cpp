@@ -123,6 +123,11 @@ bool Agent::says(const std::string& text) const
     return eventually([&] { return log().find(text) != std::string::npos; });
 }
 
+bool Agent::says_of_itself(const std::string& text) const
+{
+    return get("/status.json").body.find(text) != std::string::npos;
+}
+
 void Agent::wait_until_begun() const
 {
     const auto has_begun = [this] {

@@ -82,6 +82,8 @@ public:
     /// From the node itself; status 0 where nobody answers.
     HttpAnswer get(const std::string& path) const;
 
+    bool says_of_itself(const std::string& text) const;  ///< in /status.json
+
     /// Is, or will be, the answer to /readyz this status, and does its body contain the text?
     bool readiness_is(int status, const std::string& text = "") const;
 

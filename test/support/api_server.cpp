@@ -10,7 +10,6 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -23,15 +22,6 @@ Invocation invocation(const Namespace& netns, const std::filesystem::path& direc
     return {.argv = {source_directory() + "/test/support/api_server.py", directory.string(), address},
             .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
             .netns = &netns};
-}
-
-std::vector<std::string> lines_of(const std::filesystem::path& file)
-{
-    std::vector<std::string> lines;
-    std::istringstream text(content(file));
-    for (std::string line; std::getline(text, line);)
-        lines.push_back(line);
-    return lines;
 }
 
 }  // namespace
@@ -65,13 +55,13 @@ void ApiServer::tell(const nlohmann::json& command) const
 
 std::vector<std::string> ApiServer::requests() const
 {
-    return lines_of(directory_.path() / "requests");
+    return lines_of(content(directory_.path() / "requests"));
 }
 
 std::vector<nlohmann::json> ApiServer::events() const
 {
     std::vector<nlohmann::json> events;
-    for (const std::string& line : lines_of(directory_.path() / "events"))
+    for (const std::string& line : lines_of(content(directory_.path() / "events")))
         events.push_back(nlohmann::json::parse(line));
     return events;
 }

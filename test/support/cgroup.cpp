@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view prefix = "sallyport-test-";
+constexpr std::string_view our_prefix = "sallyport-test-";
 
 /// Where the sandbox sees cgroup v2, if anybody has asked for it yet.
 fs::path mount_point()
@@ -33,7 +33,7 @@ fs::path mount_point()
 /// The one for all tests of this process. Named by the process that outlives the sandbox, and will remove it.
 fs::path ours()
 {
-    return mount_point() / (std::string(prefix) + std::to_string(sandbox_owner()));
+    return mount_point() / (std::string(our_prefix) + std::to_string(sandbox_owner()));
 }
 
 void move_to(const fs::path& cgroup)
@@ -60,9 +60,9 @@ void remove_tree(const fs::path& cgroup) noexcept
 std::optional<pid_t> owner_of(const std::string& name)
 {
     pid_t owner = 0;
-    if (!name.starts_with(prefix))
+    if (!name.starts_with(our_prefix))
         return std::nullopt;
-    const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), owner);
+    const auto [end, error] = std::from_chars(name.data() + our_prefix.size(), name.data() + name.size(), owner);
     return error == std::errc{} && end == name.data() + name.size() ? std::optional(owner) : std::nullopt;
 }
 

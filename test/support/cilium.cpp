@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/cilium.hpp"
 
+#include "support/errors.hpp"
 #include "support/subprocess.hpp"
 
 #include <bpf/bpf.h>
@@ -36,11 +37,6 @@ struct Permission
     std::uint8_t protocol = 0;
     std::uint8_t zero = 0;
 };
-
-[[noreturn]] void fail(int error, const std::string& what)
-{
-    throw std::system_error(error, std::generic_category(), what);
-}
 
 Ip ip_of(const std::string& text)
 {

@@ -1,6 +1,7 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 #include "support/cilium_services.hpp"
+#include "support/errors.hpp"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -13,12 +14,6 @@
 namespace sallyport::test {
 
 namespace {
-
-void require(bool condition, const char* what)
-{
-    if (!condition)
-        throw std::system_error(errno, std::generic_category(), what);
-}
 
 bool is_v6(const Target& target)
 {

@@ -40,6 +40,7 @@ struct Answer
     Json json() const;  ///< all of stdout; throws where it isn't one JSON value
     int code() const;   ///< of the error; 0 on success
     std::string message() const;
+    bool mentions(const std::string& text) const { return message().find(text) != std::string::npos; }
 };
 
 /// The environment that a runtime would set. Empty values of `call` stand for variables that aren't set, but for

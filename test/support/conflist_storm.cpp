@@ -34,7 +34,7 @@ void write_and_rename(const fs::path& path, const std::string& text)
 }
 
 /// In one read(2), as a second one might already be about another content.
-std::optional<std::string> content(const fs::path& path)
+std::optional<std::string> text_in(const fs::path& path)
 {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 65536> buffer{};
@@ -168,7 +168,7 @@ void ListReader::stop()
 
 bool ListReader::in_place() const
 {
-    const auto text = content(writer_.file());
+    const auto text = text_in(writer_.file());
     return text && *text == with_entry(ListWriter::list(writer_.last()), entry_);
 }
 
@@ -180,7 +180,7 @@ void ListReader::read()
             complaints_.push_back("a file of ours that a runtime may read: " + name);
     }
     const int written = writer_.last();
-    if (const auto text = content(writer_.file()))
+    if (const auto text = text_in(writer_.file()))
         judge(*text, written);
     readings_++;
 }
@@ -201,7 +201,7 @@ void ListReader::judge(const std::string& text, int written)
     // Where the writer and we are at it in the same instant, its newer list may be away for as long as two renames
     // take.
     std::this_thread::sleep_for(20ms);
-    const auto later = content(writer_.file());
+    const auto later = text_in(writer_.file());
     const int number_later = later ? number_of(*later) : -1;
     if (number_later >= 0 && number_later < written)
         complaints_.push_back("number " + std::to_string(number_later) + " stands there, after " +
@@ -234,7 +234,7 @@ void ExclusiveOwner::reconcile()
 {
     const fs::path own = directory_ / "05-cilium.conflist";
     const std::string wanted = ListWriter::list(0);
-    if (content(own) != wanted) {
+    if (text_in(own) != wanted) {
         write_and_rename(own, wanted);
         reactions_++;
     }

@@ -3,6 +3,7 @@
 #include "support/flood.hpp"
 
 #include "sallyport/address.hpp"
+#include "support/errors.hpp"
 
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -26,11 +27,6 @@ namespace {
 constexpr std::uint32_t first_source = 0x64400000;  // 100.64.0.0/10 (RFC 6598)
 constexpr std::uint32_t ports_per_source = 50000;
 constexpr std::size_t batch = 512;
-
-[[noreturn]] void fail(const char* what)
-{
-    throw std::system_error(errno, std::generic_category(), what);
-}
 
 struct Segment
 {

@@ -3,6 +3,7 @@
 #include "support/footprint.hpp"
 
 #include "sallyport/abi.h"
+#include "support/content.hpp"
 #include "support/subprocess.hpp"
 
 #include <bpf/bpf.h>
@@ -50,15 +51,6 @@ std::vector<std::uint32_t> tcx_programs(unsigned ifindex, std::uint32_t attach_t
     return {ids.begin(), ids.begin() + query.count};
 }
 
-std::vector<std::string> lines_of(const std::string& text)
-{
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);)
-        lines.push_back(line);
-    return lines;
-}
-
 }  // namespace
 
 std::vector<std::string> pins_below(const std::filesystem::path& bpffs)
@@ -72,6 +64,14 @@ std::vector<std::string> pins_below(const std::filesystem::path& bpffs)
     }
     std::sort(pins.begin(), pins.end());
     return pins;
+}
+
+std::vector<std::string> pod_pins_below(const std::filesystem::path& bpffs)
+{
+    std::vector<std::string> names;
+    for (const std::string& pin : pins_below(bpffs / "sallyport/pod_links"))
+        names.push_back(std::filesystem::path(pin).filename());
+    return names;
 }
 
 Entries entries_below(const std::filesystem::path& bpffs)

@@ -17,6 +17,9 @@ namespace sallyport::test {
 /// Every pin below a bpffs, as path; sorted.
 std::vector<std::string> pins_below(const std::filesystem::path& bpffs);
 
+/// Names of the pods' own pins, those of their links; sorted.
+std::vector<std::string> pod_pins_below(const std::filesystem::path& bpffs);
+
 /// How many entries each pinned hash table has, by the pin's name. Flows are left out: they are traffic's, not a pod's.
 using Entries = std::map<std::string, unsigned>;
 Entries entries_below(const std::filesystem::path& bpffs);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/netns.hpp"
 
+#include "support/errors.hpp"
 #include "support/subprocess.hpp"
 
 #include <fcntl.h>
@@ -21,11 +22,6 @@
 
 namespace sallyport::test {
 namespace {
-
-[[noreturn]] void fail(const std::string& what)
-{
-    throw std::system_error(errno, std::generic_category(), what);
-}
 
 void create_at(const std::filesystem::path& path)
 {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "support/node.hpp"
+#include "support/require_ok.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -21,5 +22,31 @@ inline void check_serves(const Node& node, const std::string& name = "gateway")
         CHECK(ask_udp(node.client, {address, 443}) == name + ' ' + own + " 3");
     }
 }
+
+/// The gateway that check_serves() asks.
+struct ServingGateway
+{
+    explicit ServingGateway(Node& node, const std::string& expose = "80:9080, 443:9443/udp")
+        : pod(node, {.expose = expose})
+    {
+        require_ok(pod.add());
+    }
+
+    Pod pod;
+    TcpServer tcp{pod.netns, "gateway", {"::", 9080}};
+    UdpServer udp{pod.netns, "gateway", {"::", 9443}};
+};
+
+/// On TCP alone.
+struct TcpGateway
+{
+    explicit TcpGateway(Node& node, const std::string& expose = "80:9080") : pod(node, {.expose = expose})
+    {
+        require_ok(pod.add());
+    }
+
+    Pod pod;
+    TcpServer server{pod.netns, "gateway", {"::", 9080}};
+};
 
 }  // namespace sallyport::test

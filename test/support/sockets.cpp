@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/sockets.hpp"
 
+#include "support/errors.hpp"
+
 #include <arpa/inet.h>
 #include <poll.h>
 
@@ -11,14 +13,7 @@
 #include <system_error>
 
 namespace sallyport::test {
-namespace {
-
-[[noreturn]] void fail(const std::string& what)
-{
-    throw std::system_error(errno, std::generic_category(), what);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::string Target::to_string() const
 {

@@ -74,6 +74,9 @@ struct SystemCall
 /// is killed (SIGKILL) before the call takes effect.
 Output execute_traced(const Invocation& invocation, const std::function<bool(const SystemCall&)>& look);
 
+/// Of this process.
+std::size_t open_descriptors();
+
 /// True for calls that change, or may change, what is left behind: bpf(), files, locks, netlink.
 bool leaves_traces(const SystemCall& call);
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/traffic.hpp"
 
+#include "support/errors.hpp"
+
 #include <poll.h>
 
 #include <cerrno>
@@ -13,11 +15,6 @@ namespace {
 
 constexpr std::chrono::milliseconds heartbeat{20};  // how soon a server notices that it should stop
 constexpr int so_no_check = 11;                     // SO_NO_CHECK of asm-generic/socket.h
-
-[[noreturn]] void fail(int error, const std::string& what)
-{
-    throw std::system_error(error, std::generic_category(), what);
-}
 
 std::string heard(const std::system_error& error)
 {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/traps.hpp"
 
+#include "support/errors.hpp"
+
 #include "sallyport/abi.h"
 
 #include <bpf/bpf.h>
@@ -18,12 +20,6 @@
 namespace sallyport::test {
 
 namespace {
-
-void require(bool condition, const char* what)
-{
-    if (!condition)
-        throw std::system_error(errno, std::generic_category(), what);
-}
 
 UniqueFd load_xdp_pass()
 {

@@ -57,8 +57,8 @@ void Tunnel::carry() const
         if (poll(ends.data(), ends.size(), 20) <= 0)
             continue;
         for (std::size_t i = 0; i < ends.size(); i++)
-            for (ssize_t size; (size = read(ends[i].fd, packet.data(), packet.size())) > 0;)
-                if (write(ends[1 - i].fd, packet.data(), static_cast<std::size_t>(size)) < 0)
+            for (ssize_t size; (size = ::read(ends[i].fd, packet.data(), packet.size())) > 0;)
+                if (::write(ends[1 - i].fd, packet.data(), static_cast<std::size_t>(size)) < 0)
                     break;  // the other end is down: lost, as on any link
     }
 }

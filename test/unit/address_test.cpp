@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/address.hpp"
 
+#include "unit/parsed.hpp"
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
@@ -9,25 +11,7 @@
 
 using namespace sallyport;
 
-namespace {
-
-Address address(std::string_view text)
-{
-    const auto parsed = Address::parse(text);
-    INFO(text);
-    REQUIRE(parsed);
-    return *parsed;
-}
-
-Prefix prefix(std::string_view text)
-{
-    const auto parsed = Prefix::parse(text);
-    INFO(text);
-    REQUIRE(parsed);
-    return *parsed;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("an address has one text for each value")
 {

@@ -4,17 +4,14 @@
 
 #include "support/refusal.hpp"
 
+#include "unit/parsed.hpp"
+
 #include <catch2/catch_test_macros.hpp>
 
 using namespace sallyport;
 using sallyport::test::require_refusal;
 
 namespace {
-
-Address address(const std::string& text)
-{
-    return Address::parse(text).value();
-}
 
 std::string text(const PodAddresses& chosen)
 {

@@ -25,7 +25,7 @@ struct File
 
 const auto anything_goes = [](const Config&, const Config&) {};
 
-std::string refusal(ConfigFile& file)
+std::string refusal_by(ConfigFile& file)
 {
     try {
         file.refresh(anything_goes);
@@ -41,7 +41,7 @@ TEST_CASE("a configuration is in force once it is right, and new only once", "[a
 {
     const File file;
     ConfigFile config(file.path());
-    CHECK(refusal(config).find(file.path().string() + ": read it: No such file or directory") == 0);
+    CHECK(refusal_by(config).find(file.path().string() + ": read it: No such file or directory") == 0);
     CHECK_FALSE(config.config());
 
     file.write(R"({"stateDir": "/run/one"})");
@@ -65,14 +65,14 @@ TEST_CASE("what is broken is told each time, and takes no place", "[agent][confi
         CAPTURE(broken.substr(0, 40));
         file.write(broken);
         for (int i = 0; i < 2; i++) {
-            const std::string reason = refusal(config);
+            const std::string reason = refusal_by(config);
             CHECK(reason.starts_with(file.path().string() + ": "));
             CHECK(reason.ends_with("the configuration before it stays in force"));
         }
         CHECK(config.config()->paths.state_dir == "/run/one");
     }
     std::filesystem::remove(file.path());
-    CHECK(refusal(config).ends_with("the configuration before it stays in force"));
+    CHECK(refusal_by(config).ends_with("the configuration before it stays in force"));
 }
 
 TEST_CASE("whoever uses a configuration may refuse to go on with another", "[agent][config]")

@@ -20,14 +20,14 @@ std::vector<Wish> remaps(const std::string& value)
     return parse_wishes({{"sallyport.dev/remap", value}}, {}).remap;
 }
 
-void require_refused(const std::string& value, std::initializer_list<std::string> parts)
+void require_remap_refused(const std::string& value, std::initializer_list<std::string> parts)
 {
     INFO(value.substr(0, 200));
     require_refusal([&] { remaps(value); }, Code::bad_annotation, {"annotation sallyport.dev/remap: "});
     require_refusal([&] { remaps(value); }, Code::bad_annotation, parts);
 }
 
-std::string items(std::size_t count)
+std::string remap_items(std::size_t count)
 {
     std::string value = "1:50001";
     for (std::size_t port = 2; port <= count; ++port)
@@ -86,16 +86,17 @@ TEST_CASE("what isn't a remap is refused, with advice")
         Case{"80:8080, 8080:9080", "item 1 \"80:8080\" (column 1)",
              "leads to port 8080, which item 2 \"8080:9080\" remaps; write the port where the pod listens"},
         Case{"8080:80, 80:8080", "item 1 \"8080:80\"", "leads to port 80, which item 2"});
-    require_refused(value, {place, reason});
+    require_remap_refused(value, {place, reason});
 }
 
 TEST_CASE("expose and remap may have 1024 items together")
 {
-    CHECK(remaps(items(1024)).size() == 1024);
-    require_refused(items(1025), {"has 1025 items; a pod may have at most 1024"});
+    CHECK(remaps(remap_items(1024)).size() == 1024);
+    require_remap_refused(remap_items(1025), {"has 1025 items; a pod may have at most 1024"});
 
     const auto both = [](std::size_t exposed, std::size_t remapped) {
-        return parse_wishes({{"sallyport.dev/expose", items(exposed)}, {"sallyport.dev/remap", items(remapped)}}, {});
+        return parse_wishes(
+            {{"sallyport.dev/expose", remap_items(exposed)}, {"sallyport.dev/remap", remap_items(remapped)}}, {});
     };
     CHECK(both(512, 512).expose.size() == 512);
     require_refusal([&] { both(512, 513); }, Code::bad_annotation,

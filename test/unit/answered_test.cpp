@@ -4,6 +4,8 @@
 // Whose addresses are the node's, and on which of them node ports are answered.
 #include "sallyport/answered.hpp"
 
+#include "unit/parsed.hpp"
+
 #include <catch2/catch_test_macros.hpp>
 
 using namespace sallyport;
@@ -22,11 +24,6 @@ Device device(int ifindex, const std::string& name, int master = 0)
 LocalAddress at(int ifindex, const char* address)
 {
     return {.address = *Address::parse(address), .ifindex = ifindex};
-}
-
-Prefix prefix(const char* text)
-{
-    return *Prefix::parse(text);
 }
 
 std::vector<std::string> texts(const std::vector<Address>& addresses)

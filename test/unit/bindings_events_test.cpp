@@ -13,7 +13,7 @@ using namespace sallyport::test;
 
 namespace {
 
-struct Fixture
+struct EventsFixture
 {
     FakeTables tables;
     std::vector<std::string> told;
@@ -29,7 +29,7 @@ struct Fixture
 
 TEST_CASE("a pod that is bound and unbound is told port by port", "[bindings][events]")
 {
-    Fixture node;
+    EventsFixture node;
     node.bindings.bind(binding("a", {exposure(80, "10.0.0.1"), exposure(443, "10.0.0.1", 9443)}));
     CHECK(node.told == std::vector<std::string>{"bind apisix/gateway-a 0.0.0.0:80/tcp 10.0.0.1:9080/tcp 1",
                                                 "bind apisix/gateway-a 0.0.0.0:443/tcp 10.0.0.1:9443/tcp 1"});
@@ -44,7 +44,7 @@ TEST_CASE("a pod that is bound and unbound is told port by port", "[bindings][ev
 
 TEST_CASE("a binding that fails is not told", "[bindings][events]")
 {
-    Fixture node;
+    EventsFixture node;
     node.tables.lifetime.writes_left = 4;
     node.tables.lifetime.fails_only = true;
     CHECK_THROWS_AS(node.bindings.bind(binding("a", {exposure(80, "10.0.0.1")})), Error);

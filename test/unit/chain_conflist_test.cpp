@@ -13,11 +13,11 @@
 
 using namespace sallyport;
 using namespace sallyport::test;
-using nlohmann::json;
+using Json = nlohmann::json;
 
 namespace {
 
-const std::string entry = R"({"type":"sallyport","capabilities":{"io.kubernetes.cri.pod-annotations":true}})";
+const std::string our_entry = R"({"type":"sallyport","capabilities":{"io.kubernetes.cri.pod-annotations":true}})";
 
 /// As Cilium 1.16 to 1.18 writes it.
 const std::string of_cilium = R"(
@@ -60,8 +60,8 @@ const std::string peculiar =
 std::vector<std::string> types(const std::string& list)
 {
     std::vector<std::string> found;
-    const json root = json::parse(list);
-    for (const json& plugin : root.at("plugins"))
+    const Json root = Json::parse(list);
+    for (const Json& plugin : root.at("plugins"))
         found.push_back(plugin.at("type"));
     return found;
 }
@@ -74,17 +74,17 @@ TEST_CASE("our entry goes behind all others, and every byte of theirs stays", "[
 {
     const std::string list = GENERATE(of_cilium, with_portmap, on_one_line, peculiar);
     CAPTURE(list);
-    const std::string ours = with_entry(list, entry);
+    const std::string ours = with_entry(list, our_entry);
     CAPTURE(ours);
-    const json before = json::parse(list);
-    json expected = before;
-    expected["plugins"].push_back(json::parse(entry));
-    CHECK(json::parse(ours) == expected);
+    const Json before = Json::parse(list);
+    Json expected = before;
+    expected["plugins"].push_back(Json::parse(our_entry));
+    CHECK(Json::parse(ours) == expected);
     CHECK(find_entries(ours).size() == 1);
 
     SECTION("it stays where it is")
     {
-        CHECK(with_entry(ours, entry) == ours);
+        CHECK(with_entry(ours, our_entry) == ours);
     }
     SECTION("without it, the file is as it was, byte for byte")
     {
@@ -95,8 +95,8 @@ TEST_CASE("our entry goes behind all others, and every byte of theirs stays", "[
     {
         const std::string other = with_entry(ours, R"({"type":"sallyport","addresses":["192.0.2.0/24"]})");
         CHECK(types(other) == types(ours));
-        CHECK(json::parse(other).at("plugins").back().contains("addresses"));
-        CHECK(with_entry(other, entry) == ours);
+        CHECK(Json::parse(other).at("plugins").back().contains("addresses"));
+        CHECK(with_entry(other, our_entry) == ours);
     }
 }
 
@@ -117,13 +117,13 @@ TEST_CASE("our entry stays where the operator has put it, if that is behind anot
 {
     const std::string list =
         R"({"name":"n","plugins":[{"type":"ptp"},{"type":"sallyport", "fastPath": true},{"type":"tuning"}]})";
-    CHECK(types(with_entry(list, entry)) == Types{"ptp", "sallyport", "tuning"});
-    CHECK(json::parse(find_entries(with_entry(list, entry)).at(0)) == json::parse(entry));
+    CHECK(types(with_entry(list, our_entry)) == Types{"ptp", "sallyport", "tuning"});
+    CHECK(Json::parse(find_entries(with_entry(list, our_entry)).at(0)) == Json::parse(our_entry));
     CHECK(with_entry(list, R"({"fastPath": true, "type": "sallyport"})") == list);  // the same in meaning
     CHECK(without_entry(list) == R"({"name":"n","plugins":[{"type":"ptp"},{"type":"tuning"}]})");
 
     const std::string first = R"({"name":"n","plugins":[ {"type":"sallyport"} , {"type":"ptp"} ]})";
-    CHECK(types(with_entry(first, entry)) == Types{"ptp", "sallyport"});
+    CHECK(types(with_entry(first, our_entry)) == Types{"ptp", "sallyport"});
     CHECK(without_entry(first) == R"({"name":"n","plugins":[ {"type":"ptp"} ]})");
 }
 
@@ -131,15 +131,15 @@ TEST_CASE("of several entries of ours one stays", "[chain]")
 {
     const std::string list =
         R"({"plugins":[{"type":"ptp"},{"type":"sallyport"},{"type":"tuning"},{"type":"sallyport"},{"type":"sallyport"}]})";
-    CHECK(types(with_entry(list, entry)) == Types{"ptp", "sallyport", "tuning"});
+    CHECK(types(with_entry(list, our_entry)) == Types{"ptp", "sallyport", "tuning"});
     CHECK(without_entry(list) == R"({"plugins":[{"type":"ptp"},{"type":"tuning"}]})");
 }
 
 TEST_CASE("of two keys `plugins` the last counts, as it does for Go", "[chain]")
 {
     const std::string list = R"({"plugins":[{"type":"old"}],"name":"n","plugins":[{"type":"ptp"}]})";
-    CHECK(types(with_entry(list, entry)) == Types{"ptp", "sallyport"});
-    CHECK(with_entry(list, entry).find(R"("plugins":[{"type":"old"}])") != std::string::npos);
+    CHECK(types(with_entry(list, our_entry)) == Types{"ptp", "sallyport"});
+    CHECK(with_entry(list, our_entry).find(R"("plugins":[{"type":"old"}])") != std::string::npos);
 }
 
 TEST_CASE("a list that holds nothing but us isn't emptied", "[chain]")
@@ -236,11 +236,11 @@ TEST_CASE("where our entry would break every pod, it doesn't go", "[chain]")
 
 TEST_CASE("an entry gets what the operator may leave out", "[chain]")
 {
-    CHECK(complete_entry("{}") == entry);
-    CHECK(complete_entry(entry) == entry);
-    const json kept = json::parse(complete_entry(
+    CHECK(complete_entry("{}") == our_entry);
+    CHECK(complete_entry(our_entry) == our_entry);
+    const Json kept = Json::parse(complete_entry(
         R"({"gateways":{"namespaces":["apisix"]},"type":"sallyport","capabilities":{"portMappings":true}})"));
-    CHECK(kept == json::parse(R"({"type":"sallyport","gateways":{"namespaces":["apisix"]},
+    CHECK(kept == Json::parse(R"({"type":"sallyport","gateways":{"namespaces":["apisix"]},
         "capabilities":{"portMappings":true,"io.kubernetes.cri.pod-annotations":true}})"));
     const std::string refused = R"({"capabilities":{"io.kubernetes.cri.pod-annotations":false}})";
     CHECK(complete_entry(refused).find("annotations\":false") != std::string::npos);  // the operator's word
@@ -248,11 +248,11 @@ TEST_CASE("an entry gets what the operator may leave out", "[chain]")
 
 TEST_CASE("drop-ins are told apart by their type", "[chain]")
 {
-    CHECK(drop_in_type(drop_in_text(entry)) == "sallyport");
-    CHECK(drop_in_text(entry).ends_with("}\n"));
+    CHECK(drop_in_type(drop_in_text(our_entry)) == "sallyport");
+    CHECK(drop_in_text(our_entry).ends_with("}\n"));
     CHECK(drop_in_type(R"({"type":"tuning"})") == "tuning");
     for (const char* broken : {"", "{", "[]", "{}", R"({"type":1})"})
         CHECK(drop_in_type(broken).empty());
-    CHECK(same_meaning(drop_in_text(entry), entry));
+    CHECK(same_meaning(drop_in_text(our_entry), our_entry));
     CHECK_FALSE(same_meaning("{", "{"));
 }

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const Instant now{1000h};
+const Instant choice_time{1000h};
 
 Candidate silent()
 {
@@ -19,7 +19,7 @@ Candidate silent()
 Candidate listens_for(std::chrono::milliseconds duration)
 {
     Candidate candidate = silent();
-    candidate.seen.listening_since = now - duration;
+    candidate.seen.listening_since = choice_time - duration;
     return candidate;
 }
 
@@ -27,8 +27,8 @@ Candidate listens_for(std::chrono::milliseconds duration)
 Candidate answers_for(std::chrono::milliseconds duration)
 {
     Candidate candidate = silent();
-    candidate.seen.answering_since = now - duration;
-    candidate.seen.answered_at = now - 2s;
+    candidate.seen.answering_since = choice_time - duration;
+    candidate.seen.answered_at = choice_time - 2s;
     return candidate;
 }
 
@@ -38,15 +38,15 @@ Candidate said(Candidate candidate, Word word)
     return candidate;
 }
 
-const Word ready{.readiness = Readiness::ready};
+const Word ready_word{.readiness = Readiness::ready};
 const Word unready{.readiness = Readiness::not_ready, .reason = "ContainersNotReady"};
-const Word ending{.ending = true, .since = now - 3s};
+const Word ending{.ending = true, .since = choice_time - 3s};
 
 /// "yes: why" for those that take new connections, "no: why" for the others.
 std::vector<std::string> texts(const std::vector<Candidate>& candidates, const Sharing& sharing)
 {
     std::vector<std::string> texts;
-    for (const Choice& choice : choose(candidates, sharing, now))
+    for (const Choice& choice : choose(candidates, sharing, choice_time))
         texts.push_back((choice.takes_new ? "yes: " : "no: ") + choice.why);
     return texts;
 }
@@ -114,14 +114,14 @@ TEST_CASE("serving and Ready, before serving, before ending")
 {
     CHECK(texts({said(listens_for(1h), ending), listens_for(1h)}, newest) ==
           Texts{"no: ending since 3s", "yes: youngest that listens"});
-    CHECK(texts({said(listens_for(1h), unready), said(listens_for(1h), ready)}, newest) ==
+    CHECK(texts({said(listens_for(1h), unready), said(listens_for(1h), ready_word)}, newest) ==
           Texts{"no: not Ready: ContainersNotReady", "yes: youngest that listens"});
     CHECK(texts({said(listens_for(1h), ending), said(listens_for(1h), unready)}, newest) ==
           Texts{"no: ending since 3s", "yes: not Ready: ContainersNotReady, but nobody better serves"});
     CHECK(texts({said(listens_for(1h), ending)}, newest) == Texts{"yes: ending since 3s, but nobody better serves"});
-    CHECK(texts({said(silent(), ready), said(listens_for(1h), ending)}, newest) ==
+    CHECK(texts({said(silent(), ready_word), said(listens_for(1h), ending)}, newest) ==
           Texts{nobody, "yes: ending since 3s, but nobody better serves"});
-    CHECK(texts({said(listens_for(1h), ready), said(listens_for(1h), ending), listens_for(1h)}, spread) ==
+    CHECK(texts({said(listens_for(1h), ready_word), said(listens_for(1h), ending), listens_for(1h)}, spread) ==
           Texts{"yes: listens; takes its share of the clients", "no: ending since 3s",
                 "yes: listens; takes its share of the clients"});
     CHECK(texts({listens_for(1s), said(listens_for(1h), ending)}, settling) ==
@@ -131,15 +131,15 @@ TEST_CASE("serving and Ready, before serving, before ending")
 TEST_CASE("a socket that refuses or is silent serves nobody")
 {
     Candidate refuses = listens_for(1h);
-    refuses.seen.refused_at = now - 2s;
+    refuses.seen.refused_at = choice_time - 2s;
     Candidate mute = listens_for(1h);
-    mute.seen.silent_since = now - 4s;
+    mute.seen.silent_since = choice_time - 4s;
     CHECK(texts({refuses, mute, listens_for(1h)}, newest) ==
           Texts{"no: listens, but refused 2s ago", "no: listens, left the last connections unanswered for 4s",
                 "yes: youngest that listens"});
     Candidate closed = silent();
-    closed.seen.refused_at = now - 2s;
-    closed.seen.answered_at = now - 3s;
+    closed.seen.refused_at = choice_time - 2s;
+    closed.seen.answered_at = choice_time - 3s;
     CHECK(texts({closed}, newest) == Texts{nobody + ", refused 2s ago"});
 }
 
@@ -148,11 +148,11 @@ TEST_CASE("a load balancer's clients are for pods that serve and aren't ending")
     CHECK(takes_traffic(listens_for(0ms)));
     CHECK(takes_traffic(answers_for(1h)));
     CHECK_FALSE(takes_traffic(silent()));
-    CHECK(takes_traffic(said(silent(), ready)));  // and nobody knows better
+    CHECK(takes_traffic(said(silent(), ready_word)));  // and nobody knows better
     CHECK_FALSE(takes_traffic(said(silent(), unready)));
     CHECK(takes_traffic(said(listens_for(1h), unready)));
     CHECK_FALSE(takes_traffic(said(listens_for(1h), ending)));
-    Candidate refuses = said(silent(), ready);
-    refuses.seen.refused_at = now - 1s;
+    Candidate refuses = said(silent(), ready_word);
+    refuses.seen.refused_at = choice_time - 1s;
     CHECK_FALSE(takes_traffic(refuses));
 }

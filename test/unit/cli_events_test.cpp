@@ -198,7 +198,7 @@ TEST_CASE("an event as JSON", "[cli]")
     drop.kind = EventKind::drop;
     drop.peer = {*Address::parse("10.0.0.9"), PodPort{5555}, Protocol::tcp};
     drop.reason = "clash";
-    const std::string json = to_json(drop, noon(), names);
-    CHECK(json.find(R"("client":"10.0.0.9:5555","reason":"clash"})") != std::string::npos);
+    const std::string line = to_json(drop, noon(), names);
+    CHECK(line.find(R"("client":"10.0.0.9:5555","reason":"clash"})") != std::string::npos);
     CHECK(json_of_missed(3) == R"({"kind":"missed","events":3})");
 }

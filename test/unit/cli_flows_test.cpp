@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const Instant now(1000s);
+const Instant flows_time(1000s);
 
 Flow flow(std::uint16_t client_port, std::chrono::seconds idle = 2s)
 {
@@ -20,7 +20,7 @@ Flow flow(std::uint16_t client_port, std::chrono::seconds idle = 2s)
     result.asked = {*Address::parse("192.168.1.10"), HostPort{443}, Protocol::udp, Scope::node};
     result.backend = {*Address::parse("10.0.0.5"), PodPort{9443}, Protocol::udp};
     result.generation = 3;
-    result.last_seen = now - idle;
+    result.last_seen = flows_time - idle;
     return result;
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("of many flows, the ones seen last are kept", "[cli]")
 TEST_CASE("a flow's line", "[cli]")
 {
     const PodNames names = pods();
-    FlowTable table(names, now);
+    FlowTable table(names, flows_time);
     table.add(flow(5000));
     Flow clashing = flow(5000, 65s);
     clashing.shown_port = 40001;
@@ -100,7 +100,7 @@ TEST_CASE("a flow's line", "[cli]")
 
 TEST_CASE("a flow as JSON", "[cli]")
 {
-    CHECK(to_json(flow(5000), pods(), now) ==
+    CHECK(to_json(flow(5000), pods(), flows_time) ==
           R"({"client":"203.0.113.7","clientPort":5000,"shownPort":5000,"scope":"node","address":"192.168.1.10",)"
           R"("port":443,"protocol":"udp","namespace":"apisix","pod":"apisix-1","containerID":"c0ffee",)"
           R"("podAddress":"10.0.0.5","containerPort":9443,"tier":"answered","state":"established","idleMs":2000})");

@@ -5,6 +5,7 @@
 #include "sallyport/cli.hpp"
 
 #include "sallyport/cli/text.hpp"
+#include "support/content.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -12,6 +13,7 @@
 #include <sstream>
 
 using namespace sallyport;
+using sallyport::test::lines_of;
 
 namespace {
 
@@ -29,15 +31,6 @@ Answer ask(const std::vector<std::string>& words)
     std::ostringstream err;
     const int status = run_tool({words, [](const std::string&) { return std::nullopt; }, in, out, err, false});
     return {status, out.str(), err.str()};
-}
-
-std::vector<std::string> lines_of(const std::string& text)
-{
-    std::vector<std::string> lines;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
 }
 
 /// The lines of one section, without its title.

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-PodReport pod(const std::string& name, const std::string& address, bool listening, bool takes_new)
+PodReport pod_report(const std::string& name, const std::string& address, bool listening, bool takes_new)
 {
     PodReport report;
     report.pod_namespace = "apisix";
@@ -41,22 +41,22 @@ std::vector<std::string> names_of(const std::vector<PortGroup>& groups)
     return names;
 }
 
-using Names = std::vector<std::string>;
+using PortNames = std::vector<std::string>;
 
 }  // namespace
 
 TEST_CASE("IPv4 and IPv6 become one line where the same is to be said of both", "[cli]")
 {
-    const auto v4 = port("0.0.0.0", 80, {pod("a", "10.0.0.1", true, true)});
-    const auto v6 = port("::", 80, {pod("a", "fd00::1", true, true)});
-    CHECK(names_of(group_ports({v6, v4})) == Names{"80/tcp"});
+    const auto v4 = port("0.0.0.0", 80, {pod_report("a", "10.0.0.1", true, true)});
+    const auto v6 = port("::", 80, {pod_report("a", "fd00::1", true, true)});
+    CHECK(names_of(group_ports({v6, v4})) == PortNames{"80/tcp"});
     CHECK(group_ports({v6, v4})[0].halves[0].node_port.address.is_v4());
 
-    const auto deaf = port("::", 80, {pod("a", "fd00::1", false, false)});
-    CHECK(names_of(group_ports({v4, deaf})) == Names{"0.0.0.0:80/tcp", "[::]:80/tcp"});
-    const auto others = port("::", 80, {pod("b", "fd00::1", true, true)});
+    const auto deaf = port("::", 80, {pod_report("a", "fd00::1", false, false)});
+    CHECK(names_of(group_ports({v4, deaf})) == PortNames{"0.0.0.0:80/tcp", "[::]:80/tcp"});
+    const auto others = port("::", 80, {pod_report("b", "fd00::1", true, true)});
     CHECK(group_ports({v4, others}).size() == 2);
-    const auto more = port("::", 80, {pod("b", "fd00::2", true, true), pod("a", "fd00::1", true, true)});
+    const auto more = port("::", 80, {pod_report("b", "fd00::2", true, true), pod_report("a", "fd00::1", true, true)});
     CHECK(group_ports({v4, more}).size() == 2);
     auto spread = v6;
     spread.sharing.share = Share::spread;
@@ -68,18 +68,20 @@ TEST_CASE("IPv4 and IPv6 become one line where the same is to be said of both", 
 
 TEST_CASE("ports of single addresses stay apart, and all are sorted by number", "[cli]")
 {
-    const std::vector<PodReport> pods{pod("a", "10.0.0.1", true, true)};
+    const std::vector<PodReport> pods{pod_report("a", "10.0.0.1", true, true)};
     CHECK(
         names_of(group_ports({port("192.0.2.1", 443, pods), port("0.0.0.0", 443, pods), port("0.0.0.0", 80, pods)})) ==
-        Names{"0.0.0.0:80/tcp", "0.0.0.0:443/tcp", "192.0.2.1:443/tcp"});
+        PortNames{"0.0.0.0:80/tcp", "0.0.0.0:443/tcp", "192.0.2.1:443/tcp"});
 }
 
 TEST_CASE("the status of a node, in a pipe", "[cli]")
 {
     NodeReport report;
     report.node_ports = {
-        port("0.0.0.0", 80, {pod("apisix-2", "10.0.0.2", true, true), pod("apisix-1", "10.0.0.1", true, false)}),
-        port("::", 80, {pod("apisix-2", "fd00::2", true, true), pod("apisix-1", "fd00::1", true, false)})};
+        port("0.0.0.0", 80,
+             {pod_report("apisix-2", "10.0.0.2", true, true), pod_report("apisix-1", "10.0.0.1", true, false)}),
+        port("::", 80,
+             {pod_report("apisix-2", "fd00::2", true, true), pod_report("apisix-1", "fd00::1", true, false)})};
     report.devices = {"eth0", "eth1"};
     report.answered = {.own = {*Address::parse("192.168.1.10")},
                        .configured = {*Prefix::parse("192.0.2.0/28")},
@@ -119,7 +121,7 @@ TEST_CASE("remaps have a table of their own", "[cli]")
 {
     NodeReport report;
     const NodePort pod_port{*Address::parse("10.0.0.1"), HostPort{80}, Protocol::tcp, Scope::pod};
-    report.remaps = {{pod_port, pod("gateway", "10.0.0.1", false, false), {}}};
+    report.remaps = {{pod_port, pod_report("gateway", "10.0.0.1", false, false), {}}};
     const std::string text = render_status(report, {});
     CHECK(text.find("10.0.0.1:80/tcp  apisix/gateway  :9080          no      2") != std::string::npos);
 }

@@ -43,7 +43,7 @@ std::string field(const std::string& name, const std::string& value)
     return std::string{'\0', static_cast<char>(name.size())} + name + static_cast<char>(value.size()) + value;
 }
 
-const std::string settings = frame(4, 0, 0, "");
+const std::string settings_frame = frame(4, 0, 0, "");
 const std::string headers = frame(1, 4, 1, "\x88" + field("content-type", "application/grpc"));  // \x88: `:status: 200`
 const std::string trailers = frame(1, 5, 1, field("grpc-status", "0"));
 
@@ -59,10 +59,10 @@ std::string data(const std::string& message, std::uint8_t compressed = 0)
 /// A good answer to Version, byte by byte.
 std::string good_answer()
 {
-    return settings + headers + data(version_response("containerd", "v2.1.4")) + trailers;
+    return settings_frame + headers + data(version_response("containerd", "v2.1.4")) + trailers;
 }
 
-RuntimeVersion ask(const std::filesystem::path& socket, std::chrono::milliseconds deadline = 5s)
+RuntimeVersion ask_runtime(const std::filesystem::path& socket, std::chrono::milliseconds deadline = 5s)
 {
     return CriClient(socket, deadline).version();
 }
@@ -72,7 +72,7 @@ RuntimeVersion ask(const std::filesystem::path& socket, std::chrono::millisecond
 TEST_CASE("an answer by hand is a good one", "[cri]")
 {
     const RawServer server(good_answer(), RawServer::Then::hold);
-    CHECK(ask(server.socket()).version == "v2.1.4");
+    CHECK(ask_runtime(server.socket()).version == "v2.1.4");
 }
 
 TEST_CASE("an answer cut short is an error, wherever it is cut", "[cri]")
@@ -81,7 +81,7 @@ TEST_CASE("an answer cut short is an error, wherever it is cut", "[cri]")
     for (std::size_t size = 0; size < whole.size(); size++) {
         CAPTURE(size);
         const RawServer server(whole.substr(0, size), RawServer::Then::close);
-        CHECK_THROWS_AS(ask(server.socket()), Error);
+        CHECK_THROWS_AS(ask_runtime(server.socket()), Error);
     }
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("an answer with a wrong byte never does harm", "[cri]")
             answer[place] = wrong;
             const RawServer server(answer, RawServer::Then::close);
             try {
-                const RuntimeVersion version = ask(server.socket());
+                const RuntimeVersion version = ask_runtime(server.socket());
                 CHECK(version.name.size() + version.version.size() <= whole.size());
             } catch (const Error& error) {
                 CHECK(std::string(error.what()).find(server.socket().string()) != std::string::npos);
@@ -110,15 +110,15 @@ TEST_CASE("what isn't HTTP/2 is refused", "[cri]")
         GENERATE(std::string("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"),
                  std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string(100, '\0'));
     const RawServer server(bytes, RawServer::Then::close);
-    CHECK_THROWS_AS(ask(server.socket()), Error);
+    CHECK_THROWS_AS(ask_runtime(server.socket()), Error);
 }
 
 TEST_CASE("a server that never answers costs its deadline", "[cri]")
 {
-    const std::string start =
-        GENERATE(std::string(), settings, settings + headers, settings + headers + data("half of it"));
+    const std::string start = GENERATE(std::string(), settings_frame, settings_frame + headers,
+                                       settings_frame + headers + data("half of it"));
     const RawServer server(start, RawServer::Then::hold);
-    require_refusal([&] { ask(server.socket(), 100ms); }, Code::try_again_later,
+    require_refusal([&] { ask_runtime(server.socket(), 100ms); }, Code::try_again_later,
                     {"no answer within 100 ms", server.socket().string()});
 }
 
@@ -127,14 +127,14 @@ TEST_CASE("a server that never stops is stopped", "[cri]")
     const std::string early = frame(1, 4, 1, std::string("\x08\x03") + "103");  // headers, but not the answer's yet
     const std::string ping = frame(6, 0, 0, "12345678");
     const auto [start, again] = GENERATE_COPY(table<std::string, std::string>({
-        {settings, ping},
-        {settings, settings},
-        {settings, early},
-        {settings + headers, data(std::string(8000, 'x'))},
+        {settings_frame, ping},
+        {settings_frame, settings_frame},
+        {settings_frame, early},
+        {settings_frame + headers, data(std::string(8000, 'x'))},
         {"", std::string(9000, '\x05')},
     }));
     const RawServer server(start + again, RawServer::Then::repeat);
-    CHECK_THROWS_AS(ask(server.socket(), 3s), Error);
+    CHECK_THROWS_AS(ask_runtime(server.socket(), 3s), Error);
 }
 
 TEST_CASE("an answer with too many headers is refused", "[cri]")
@@ -142,39 +142,40 @@ TEST_CASE("an answer with too many headers is refused", "[cri]")
     std::string many = "\x88";
     for (int i = 0; i < 100; i++)
         many += field("x-" + std::to_string(i), "y");
-    const RawServer server(settings + frame(1, 4, 1, many), RawServer::Then::hold);
-    require_refusal([&] { ask(server.socket()); }, Code::io_failure, {"more than 64 headers"});
+    const RawServer server(settings_frame + frame(1, 4, 1, many), RawServer::Then::hold);
+    require_refusal([&] { ask_runtime(server.socket()); }, Code::io_failure, {"more than 64 headers"});
 }
 
 TEST_CASE("an answer larger than gRPC's limit is refused", "[cri]")
 {
     const CriServer server(
         [](const std::string&, const std::string&) { return CriAnswer{.message = std::string((16 << 20) + 1, 'x')}; });
-    require_refusal([&] { ask(server.socket(), 30s); }, Code::io_failure, {"larger than", "16777221"});
+    require_refusal([&] { ask_runtime(server.socket(), 30s); }, Code::io_failure, {"larger than", "16777221"});
 }
 
 TEST_CASE("a message that isn't framed as one is refused", "[cri]")
 {
     const auto [answer, reason] = GENERATE_COPY(table<std::string, std::string>({
-        {settings + headers + trailers, "ends before its message"},
-        {settings + headers + data("x", 1) + trailers, "compressed"},
-        {settings + headers + data("x") + data("y") + trailers, "says that its message has 1 bytes, and brings 7"},
-        {settings + headers + frame(0, 1, 1, std::string(5, '\0')), "no gRPC status"},
-        {settings + headers + frame(1, 5, 1, field("grpc-status", "zero")), "gRPC status is \"zero\""},
-        {settings + headers + frame(3, 0, 1, std::string("\0\0\0\x07", 4)), "broken off"},
+        {settings_frame + headers + trailers, "ends before its message"},
+        {settings_frame + headers + data("x", 1) + trailers, "compressed"},
+        {settings_frame + headers + data("x") + data("y") + trailers,
+         "says that its message has 1 bytes, and brings 7"},
+        {settings_frame + headers + frame(0, 1, 1, std::string(5, '\0')), "no gRPC status"},
+        {settings_frame + headers + frame(1, 5, 1, field("grpc-status", "zero")), "gRPC status is \"zero\""},
+        {settings_frame + headers + frame(3, 0, 1, std::string("\0\0\0\x07", 4)), "broken off"},
     }));
     const RawServer server(answer, RawServer::Then::hold);
-    require_refusal([&] { ask(server.socket()); }, Code::io_failure, {reason});
+    require_refusal([&] { ask_runtime(server.socket()); }, Code::io_failure, {reason});
 }
 
 TEST_CASE("a socket that nobody serves is told with what to do", "[cri]")
 {
     const TemporaryDirectory directory;
     const std::filesystem::path path = directory.path() / "none.sock";
-    require_refusal([&] { ask(path); }, Code::try_again_later,
+    require_refusal([&] { ask_runtime(path); }, Code::try_again_later,
                     {path.string(), "No such file or directory", "does the container runtime run"});
-    require_refusal([&] { ask("/" + std::string(200, 'x')); }, Code::io_failure, {"longer than the 107 bytes"});
-    require_refusal([&] { ask("/dev/null"); }, Code::try_again_later, {"Connection refused"});
+    require_refusal([&] { ask_runtime("/" + std::string(200, 'x')); }, Code::io_failure, {"longer than the 107 bytes"});
+    require_refusal([&] { ask_runtime("/dev/null"); }, Code::try_again_later, {"Connection refused"});
 }
 
 TEST_CASE("a server that accepts nobody costs the deadline", "[cri]")
@@ -192,5 +193,5 @@ TEST_CASE("a server that accepts nobody costs the deadline", "[cri]")
         waiting.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         (void)::connect(waiting.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     }
-    require_refusal([&] { ask(path, 100ms); }, Code::try_again_later, {"no answer within 100 ms"});
+    require_refusal([&] { ask_runtime(path, 100ms); }, Code::try_again_later, {"no answer within 100 ms"});
 }

@@ -18,7 +18,7 @@ HeldAddress held(const std::string& device, const char* address, bool outside, b
 }
 
 /// eth0 with 192.0.2.7/24, answered.
-NetworkFacts node()
+NetworkFacts facts_of_node()
 {
     NetworkFacts network;
     network.devices.emplace_back().name = "eth0";
@@ -45,12 +45,12 @@ NodeReport report_of(const char* address, std::uint16_t port)
 
 TEST_CASE("an ordinary node's addresses give nothing to say", "[doctor]")
 {
-    CHECK(check_addresses(node()).empty());
+    CHECK(check_addresses(facts_of_node()).empty());
 }
 
 TEST_CASE("addresses that aren't answered are named by their device, and pods' host ends aren't", "[doctor]")
 {
-    NetworkFacts network = node();
+    NetworkFacts network = facts_of_node();
     for (const char* const service : {"10.96.0.1", "10.96.0.10", "10.96.0.11", "10.96.0.12", "10.96.0.13"})
         network.addresses.push_back(held("kube-ipvs0", service, false));
     network.addresses.push_back(held("lxc7", "10.1.0.1", false));
@@ -66,7 +66,7 @@ TEST_CASE("addresses that aren't answered are named by their device, and pods' h
 
 TEST_CASE("a prefix of `addresses` that holds what a proxy keeps", "[doctor]")
 {
-    NetworkFacts network = node();
+    NetworkFacts network = facts_of_node();
     network.addresses.push_back(held("kube-ipvs0", "10.96.0.1", false));
     network.answered.configured = {*Prefix::parse("10.96.0.0/24")};
     CHECK(level_of(check_addresses(network), "caught") == "warning");
@@ -78,7 +78,7 @@ TEST_CASE("a prefix of `addresses` that holds what a proxy keeps", "[doctor]")
 
 TEST_CASE("what looks like a VIP on an outside device", "[doctor]")
 {
-    NetworkFacts network = node();
+    NetworkFacts network = facts_of_node();
     network.addresses.push_back(held("eth0", "192.0.2.50", true));
     network.answered.own.push_back(*Address::parse("192.0.2.50"));
     CHECK(level_of(check_addresses(network), "vip") == "note");
@@ -107,7 +107,7 @@ TEST_CASE("what looks like a VIP on an outside device", "[doctor]")
 
 TEST_CASE("a node that answers on no address", "[doctor]")
 {
-    NetworkFacts network = node();
+    NetworkFacts network = facts_of_node();
     network.answered.excluded = {*Prefix::parse("0.0.0.0/0")};
     CHECK(level_of(check_addresses(network), "own-addresses") == "warning");
     network.answered.configured = {*Prefix::parse("198.51.100.7")};

@@ -13,7 +13,7 @@ using namespace sallyport::test;
 
 namespace {
 
-const std::string entry =
+const std::string listed_entry =
     R"({"type":"sallyport","capabilities":{"io.kubernetes.cri.pod-annotations":true},"gateways":{"namespaces":["apisix"]}})";
 
 std::string list_with(const std::string& plugins, const std::string& version = "0.3.1")
@@ -32,7 +32,7 @@ ChainFacts healthy_chain()
 {
     ChainFacts chain;
     chain.directory = "/etc/cni/net.d";
-    chain.active = list_file(list_with(cilium_cni + "," + entry));
+    chain.active = list_file(list_with(cilium_cni + "," + listed_entry));
     return chain;
 }
 
@@ -53,12 +53,12 @@ TEST_CASE("a runtime is judged by its version, and by what the chain has for it"
     CHECK(level_of(check_runtime({"/run/cri.sock", "no answer", "", ""}, healthy_chain()), "runtime") == "warning");
 
     ChainFacts modern = healthy_chain();
-    modern.active = list_file(list_with(cilium_cni + "," + entry, "1.1.0"));
+    modern.active = list_file(list_with(cilium_cni + "," + listed_entry, "1.1.0"));
     CHECK(level_of(judged("containerd", "1.7.24", modern), "runtime") == "failure");
     CHECK(level_of(judged("containerd", "2.0.1", modern), "runtime") == "ok");
 
     ChainFacts dropped_in = healthy_chain();
-    dropped_in.drop_ins = {inspect_list("/etc/cni/net.d/cilium/90-sallyport.conf", entry, true)};
+    dropped_in.drop_ins = {inspect_list("/etc/cni/net.d/cilium/90-sallyport.conf", listed_entry, true)};
     CHECK(level_of(judged("containerd", "1.7.24", dropped_in), "runtime-drop-ins") == "failure");
     CHECK(level_of(judged("cri-o", "1.34.0", dropped_in), "runtime-drop-ins") == "failure");
     CHECK(level_of(judged("containerd", "2.1.0", dropped_in), "runtime-drop-ins") == "-");
@@ -66,7 +66,7 @@ TEST_CASE("a runtime is judged by its version, and by what the chain has for it"
 
 TEST_CASE("a list is read as a runtime reads it", "[doctor]")
 {
-    const InspectedList file = list_file(list_with(cilium_cni + "," + entry));
+    const InspectedList file = list_file(list_with(cilium_cni + "," + listed_entry));
     CHECK(file.problem.empty());
     CHECK(file.network == "cilium");
     CHECK(file.cni_version == "0.3.1");
@@ -90,7 +90,7 @@ TEST_CASE("a list is read as a runtime reads it", "[doctor]")
 
 TEST_CASE("a file's name decides how it is read", "[doctor]")
 {
-    const std::string list = list_with(cilium_cni + "," + entry);
+    const std::string list = list_with(cilium_cni + "," + listed_entry);
     const InspectedList named_otherwise = inspect_list("/etc/cni/net.d/05-cilium.conf", list, false);
     CHECK(named_otherwise.problem.find("*.conflist") != std::string::npos);
     CHECK(inspect_list("/etc/cni/net.d/05-bridge.conf", R"({"name":"n","type":"bridge"})", false)
@@ -99,8 +99,8 @@ TEST_CASE("a file's name decides how it is read", "[doctor]")
     CHECK(moved.entries.size() == 1);
 
     const auto drop_in = [](const std::string& text) { return inspect_list("/n/10-x.conf", text, true); };
-    CHECK(drop_in(entry).entries == std::vector<std::string>{entry});
-    CHECK(drop_in(entry).problem.empty());
+    CHECK(drop_in(listed_entry).entries == std::vector<std::string>{listed_entry});
+    CHECK(drop_in(listed_entry).problem.empty());
     CHECK(drop_in(R"({"type":"tuning"})").entries.empty());
     CHECK(drop_in(R"({"type":"tuning"})").problem.empty());
     CHECK_FALSE(drop_in("{}").problem.empty());
@@ -142,7 +142,7 @@ TEST_CASE("what is wrong with a chain", "[doctor]")
         use(list_with(cilium_cni));
         CHECK(level("present") == "failure");
         CHECK(advice_of(check_chain(chain), "present").find("sallyport install") != std::string::npos);
-        chain.shadowed = {list_file(list_with(cilium_cni + "," + entry))};
+        chain.shadowed = {list_file(list_with(cilium_cni + "," + listed_entry))};
         CHECK(check_chain(chain).back().what.find("stands only in") != std::string::npos);
         chain.moved = {"/etc/cni/net.d/10-x.conflist.cilium_bak"};
         CHECK(advice_of(check_chain(chain), "present").find("cni.exclusive=false") != std::string::npos);
@@ -154,12 +154,12 @@ TEST_CASE("what is wrong with a chain", "[doctor]")
     }
     SECTION("before the primary")
     {
-        use(list_with(entry + "," + cilium_cni));
+        use(list_with(listed_entry + "," + cilium_cni));
         CHECK(level("order") == "failure");
     }
     SECTION("twice")
     {
-        use(list_with(cilium_cni + "," + entry + "," + entry));
+        use(list_with(cilium_cni + "," + listed_entry + "," + listed_entry));
         CHECK(level("order") == "failure");
     }
     SECTION("no annotations")
@@ -169,7 +169,7 @@ TEST_CASE("what is wrong with a chain", "[doctor]")
     }
     SECTION("a version that we don't speak")
     {
-        use(list_with(cilium_cni + "," + entry, "2.0.0"));
+        use(list_with(cilium_cni + "," + listed_entry, "2.0.0"));
         CHECK(level("version") == "failure");
     }
 }
@@ -177,7 +177,7 @@ TEST_CASE("what is wrong with a chain", "[doctor]")
 TEST_CASE("drop-ins", "[doctor]")
 {
     ChainFacts chain = healthy_chain();
-    chain.drop_ins = {inspect_list("/etc/cni/net.d/cilium/10-sallyport.conf", entry, true)};
+    chain.drop_ins = {inspect_list("/etc/cni/net.d/cilium/10-sallyport.conf", listed_entry, true)};
     const auto level = [&](const std::string& check) { return level_of(check_chain(chain), check); };
     CHECK(level("drop-in") == "failure");  // beside the one in the list
 
@@ -205,7 +205,7 @@ TEST_CASE("binary and configuration", "[doctor]")
     binary.noexec = true;
     CHECK(level_of(check_binary(binary), "binary") == "failure");
 
-    ConfigFacts config{.source = "x", .problem = "", .config = parse_entry(entry)};
+    ConfigFacts config{.source = "x", .problem = "", .config = parse_entry(listed_entry)};
     CHECK(level_of(check_config(config), "gateways") == "ok");
     config.config.gateways.namespaces.clear();
     CHECK(level_of(check_config(config), "gateways") == "warning");
@@ -217,7 +217,8 @@ TEST_CASE("binary and configuration", "[doctor]")
 TEST_CASE("Multus in front: its own file is no list, and in a list sallyport stands behind it", "[doctor]")
 {
     ChainFacts chain = healthy_chain();
-    const auto delegate = inspect_list("/etc/cni/net.d/05-cilium.conflist", list_with(cilium_cni + "," + entry), false);
+    const auto delegate =
+        inspect_list("/etc/cni/net.d/05-cilium.conflist", list_with(cilium_cni + "," + listed_entry), false);
     for (const std::string type : {"multus", "multus-shim"}) {
         CAPTURE(type);
         const std::string multus = R"({"type":")" + type + R"(","capabilities":{"portMappings":true}})";
@@ -235,7 +236,7 @@ TEST_CASE("Multus in front: its own file is no list, and in a list sallyport sta
         CHECK(level_of(check_chain(chain), "present") == "failure");
         CHECK(advice_of(check_chain(chain), "present").find("sallyport install") != std::string::npos);
 
-        chain.active = inspect_list("/etc/cni/net.d/00-multus.conflist", list_with(multus + "," + entry), false);
+        chain.active = inspect_list("/etc/cni/net.d/00-multus.conflist", list_with(multus + "," + listed_entry), false);
         CHECK(level_of(check_chain(chain), "multus") == "warning");
         chain.shadowed.clear();
         const auto behind = check_chain(chain);

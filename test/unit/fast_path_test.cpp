@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::uint32_t netns_of_pod = 3;
 
-Device device(int ifindex, const std::string& name, int link = 0,
-              std::optional<std::uint32_t> link_netns = std::nullopt)
+Device linked_device(int ifindex, const std::string& name, int link = 0,
+                     std::optional<std::uint32_t> link_netns = std::nullopt)
 {
     Device made;
     made.ifindex = ifindex;
@@ -25,20 +25,20 @@ Device device(int ifindex, const std::string& name, int link = 0,
     return made;
 }
 
-const Device of_pod = device(2, "eth0", 9, 0);
+const Device of_pod = linked_device(2, "eth0", 9, 0);
 
 /// Pods' devices have the same ifindex each; "lxc8" is another pod's.
-std::vector<Device> node()
+std::vector<Device> devices_of_path()
 {
-    return {device(1, "lo"), device(2, "eth0"), device(7, "vlan7", 2), device(8, "lxc8", 2, 4),
-            device(9, "lxc9", 2, netns_of_pod)};
+    return {linked_device(1, "lo"), linked_device(2, "eth0"), linked_device(7, "vlan7", 2),
+            linked_device(8, "lxc8", 2, 4), linked_device(9, "lxc9", 2, netns_of_pod)};
 }
 
 }  // namespace
 
 TEST_CASE("the host's end is the one that names the pod's device in the pod's namespace")
 {
-    CHECK(find_host_end(of_pod, netns_of_pod, node()).name == "lxc9");
+    CHECK(find_host_end(of_pod, netns_of_pod, devices_of_path()).name == "lxc9");
 }
 
 TEST_CASE("a pod's device without an end of its own on the node is refused")
@@ -48,12 +48,12 @@ TEST_CASE("a pod's device without an end of its own on the node is refused")
                         {"fastPath", "eth0", "veth or netkit", "set `fastPath` to false"});
     };
     // macvlan and the like: they name a device of the node, which names another one or none
-    refused(device(2, "eth0", 2, 0), netns_of_pod, node());
-    refused(device(2, "eth0", 8, 0), netns_of_pod, node());
+    refused(linked_device(2, "eth0", 2, 0), netns_of_pod, devices_of_path());
+    refused(linked_device(2, "eth0", 8, 0), netns_of_pod, devices_of_path());
     // the other end is in some third namespace, or in the pod's own
-    refused(of_pod, 5, node());
-    refused(device(2, "eth0", 9), netns_of_pod, node());
-    refused(device(2, "eth0"), netns_of_pod, node());
+    refused(of_pod, 5, devices_of_path());
+    refused(linked_device(2, "eth0", 9), netns_of_pod, devices_of_path());
+    refused(linked_device(2, "eth0"), netns_of_pod, devices_of_path());
     refused(of_pod, netns_of_pod, {});
 }
 
@@ -61,13 +61,13 @@ TEST_CASE("a pod's device without an Ethernet header is refused")
 {
     Device bare = of_pod;
     bare.link_header = LinkHeader::none;
-    require_refusal([&] { find_host_end(bare, netns_of_pod, node()); }, Code::node_lacks,
+    require_refusal([&] { find_host_end(bare, netns_of_pod, devices_of_path()); }, Code::node_lacks,
                     {"fastPath", "eth0", "Ethernet header", "set `fastPath` to false"});
 }
 
 TEST_CASE("an outside device with a smaller MTU than the pod's is refused")
 {
-    std::vector<Device> outside{device(2, "eth0"), device(3, "eth1")};
+    std::vector<Device> outside{linked_device(2, "eth0"), linked_device(3, "eth1")};
     CHECK_NOTHROW(refuse_smaller_mtu(of_pod, outside));
     outside[0].mtu = 9000;
     CHECK_NOTHROW(refuse_smaller_mtu(of_pod, outside));
@@ -83,6 +83,6 @@ TEST_CASE("an outside device with a smaller MTU than the pod's is refused")
 TEST_CASE("where Cilium's policies would be bypassed, the devices are named")
 {
     CHECK_NOTHROW(refuse_bypass({}));
-    require_refusal([] { refuse_bypass({device(2, "eth0"), device(9, "lxc9")}); }, Code::invalid_network_config,
-                    {"/fastPath", "Cilium", "at eth0, lxc9", "set `fastPath` to false"});
+    require_refusal([] { refuse_bypass({linked_device(2, "eth0"), linked_device(9, "lxc9")}); },
+                    Code::invalid_network_config, {"/fastPath", "Cilium", "at eth0, lxc9", "set `fastPath` to false"});
 }

@@ -15,8 +15,8 @@ using sallyport::test::require_refusal;
 
 namespace {
 
-const Answered answered{.own = {*Address::parse("192.0.2.7")},
-                        .configured = {*Prefix::parse("198.51.100.0/24"), *Prefix::parse("203.0.113.10")}};
+const Answered frontend_answered{.own = {*Address::parse("192.0.2.7")},
+                                 .configured = {*Prefix::parse("198.51.100.0/24"), *Prefix::parse("203.0.113.10")}};
 
 NodePort at(const char* address, std::uint16_t port, Protocol protocol = Protocol::tcp)
 {
@@ -28,7 +28,7 @@ Backend pod_at(const char* address)
     return {*Address::parse(address), PodPort{8080}, Protocol::tcp};
 }
 
-Attachment pod()
+Attachment frontend_pod()
 {
     Attachment pod;
     pod.pod_namespace = "gateways";
@@ -36,17 +36,17 @@ Attachment pod()
     return pod;
 }
 
-const std::map<std::string, PodName> names{{"10.0.0.2", {"gateways", "older"}}, {"10.0.0.3", {"others", "web"}}};
+const std::map<std::string, PodName> pod_names{{"10.0.0.2", {"gateways", "older"}}, {"10.0.0.3", {"others", "web"}}};
 
 std::optional<PodName> name_of(const Address& address)
 {
-    const auto found = names.find(address.to_string());
-    return found == names.end() ? std::nullopt : std::optional(found->second);
+    const auto found = pod_names.find(address.to_string());
+    return found == pod_names.end() ? std::nullopt : std::optional(found->second);
 }
 
 void claim(std::uint16_t port, const Frontend& frontend)
 {
-    refuse_takeover({{at("0.0.0.0", port), {}}}, {frontend}, answered, pod(), name_of);
+    refuse_takeover({{at("0.0.0.0", port), {}}}, {frontend}, frontend_answered, frontend_pod(), name_of);
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ void claim(std::uint16_t port, const Frontend& frontend)
 TEST_CASE("a frontend is taken over where it is answered here", "[frontend]")
 {
     const auto taken_over = [](const NodePort& frontend, const NodePort& node_port) {
-        return is_taken_over({.at = frontend}, node_port, answered);
+        return is_taken_over({.at = frontend}, node_port, frontend_answered);
     };
     CHECK(taken_over(at("192.0.2.7", 443), at("0.0.0.0", 443)));
     CHECK(taken_over(at("198.51.100.20", 443), at("0.0.0.0", 443)));

@@ -24,7 +24,7 @@ Binding made_at(std::chrono::nanoseconds moment, const std::string& id, const st
 
 const std::vector<Address> first_address{*Address::parse("10.0.0.1")};
 
-std::vector<std::string> names_of(const std::vector<BoundPod>& pods)
+std::vector<std::string> bound_names(const std::vector<BoundPod>& pods)
 {
     std::vector<std::string> names;
     for (const BoundPod& pod : pods)
@@ -81,7 +81,7 @@ TEST_CASE("a gone pod holds nothing, and is forgotten whatever its path says")
     CHECK(bindings.holders_outside("another").size() == 1);
     CHECK(bindings.node_ports()[0].backends[1].seen.gone);
     CHECK_FALSE(bindings.node_ports()[0].backends[0].seen.gone);
-    CHECK(names_of(forget_vanished_pods(bindings, same)) == std::vector<std::string>{"one"});
+    CHECK(bound_names(forget_vanished_pods(bindings, same)) == std::vector<std::string>{"one"});
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{2});
     CHECK_FALSE(bindings.any_gone());
 }
@@ -98,13 +98,13 @@ TEST_CASE("an address ends who had it before, in the same network")
     CHECK(forget_predecessors(bindings, next, "another", first_address).empty());
     SECTION("there")
     {
-        CHECK(names_of(forget_predecessors(bindings, next, "cilium", first_address)) ==
+        CHECK(bound_names(forget_predecessors(bindings, next, "cilium", first_address)) ==
               std::vector<std::string>{"one"});
     }
     SECTION("elsewhere, if it is gone")
     {
         tables.living.end(1);
-        CHECK(names_of(forget_predecessors(bindings, next, "another", first_address)) ==
+        CHECK(bound_names(forget_predecessors(bindings, next, "another", first_address)) ==
               std::vector<std::string>{"one"});
     }
     CHECK(tables.entries() == 0);

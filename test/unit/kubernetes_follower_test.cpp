@@ -13,7 +13,7 @@ namespace {
 
 constexpr Instant start{1'000'000s};
 
-PodWord pod(const std::string& uid, bool ready = false)
+PodWord word_of(const std::string& uid, bool ready = false)
 {
     return {uid, "ns", "pod-" + uid, "", {}, ready, "", false, std::nullopt};
 }
@@ -60,7 +60,7 @@ const std::string watch_of_n1 = pods_of_n1 + "&watch=true&allowWatchBookmarks=tr
 Follower watching()
 {
     Follower follower("n1", 1);
-    follower.listed(page({pod("a")}, "10"), start);
+    follower.listed(page({word_of("a")}, "10"), start);
     follower.watching(start);
     return follower;
 }
@@ -71,13 +71,13 @@ TEST_CASE("follower: lists from the server's cache, page by page, then watches f
 {
     Follower follower("n1", 1);
     CHECK(list_target(follower.next(start)) == pods_of_n1 + "&limit=500&resourceVersion=0");
-    follower.listed(page({pod("a")}, "10", "x/y=="), start);
+    follower.listed(page({word_of("a")}, "10", "x/y=="), start);
     CHECK_FALSE(follower.complete());
     CHECK(follower.pods().empty());  // half a list isn't the truth
     CHECK(list_target(follower.next(start)) == pods_of_n1 + "&limit=500&continue=x%2Fy%3D%3D");
-    follower.listed(page({pod("b")}, "10"), start);
+    follower.listed(page({word_of("b")}, "10"), start);
     CHECK(follower.complete());
-    CHECK(follower.pods() == PodWords{{"a", pod("a")}, {"b", pod("b")}});
+    CHECK(follower.pods() == PodWords{{"a", word_of("a")}, {"b", word_of("b")}});
     CHECK(watch_target(follower.next(start)) == watch_of_n1 + "10");
 }
 
@@ -101,11 +101,11 @@ TEST_CASE("follower: watches last between five and ten minutes, and not all as l
 TEST_CASE("follower: events change the pods, and each says where to go on", "[kubernetes]")
 {
     Follower follower = watching();
-    CHECK(follower.happened(event(Kind::modified, "11", pod("a", true)), start));
+    CHECK(follower.happened(event(Kind::modified, "11", word_of("a", true)), start));
     CHECK(follower.pods().at("a").ready);
-    CHECK(follower.happened(event(Kind::added, "12", pod("b")), start));
-    CHECK(follower.happened(event(Kind::deleted, "13", pod("a")), start));
-    CHECK(follower.pods() == PodWords{{"b", pod("b")}});
+    CHECK(follower.happened(event(Kind::added, "12", word_of("b")), start));
+    CHECK(follower.happened(event(Kind::deleted, "13", word_of("a")), start));
+    CHECK(follower.pods() == PodWords{{"b", word_of("b")}});
     CHECK(follower.happened(event(Kind::bookmark, "20"), start));
     CHECK(follower.pods().size() == 1);
     follower.ended(start + 320s);
@@ -117,7 +117,7 @@ TEST_CASE("follower: events change the pods, and each says where to go on", "[ku
 TEST_CASE("follower: a lost watch goes on where it was, and the pods stay", "[kubernetes]")
 {
     Follower follower = watching();
-    follower.happened(event(Kind::added, "12", pod("b")), start);
+    follower.happened(event(Kind::added, "12", word_of("b")), start);
     follower.failed("the connection was cut", start + 9s);
     CHECK(follower.lost_since() == start + 9s);
     CHECK(follower.problem() == "the connection was cut");
@@ -144,8 +144,8 @@ TEST_CASE("follower: where the server has forgotten, it lists anew and not from 
         CHECK(list_target(follower.next(start)) == pods_of_n1 + "&limit=500");  // at once
         CHECK(follower.pods().size() == 1);                                     // what was known is, until then
         CHECK(follower.lost_since() == start);
-        follower.listed(page({pod("c")}, "99"), start + 1s);
-        CHECK(follower.pods() == PodWords{{"c", pod("c")}});
+        follower.listed(page({word_of("c")}, "99"), start + 1s);
+        CHECK(follower.pods() == PodWords{{"c", word_of("c")}});
         CHECK(watch_target(follower.next(start + 1s)) == watch_of_n1 + "99");
         follower.refused({{410, "too old"}, 0s}, start + 1s);  // again: not at once any more
         CHECK(wait_of(follower, start + 1s) >= 500ms);
@@ -155,14 +155,14 @@ TEST_CASE("follower: where the server has forgotten, it lists anew and not from 
 TEST_CASE("follower: a list that fails in the middle begins anew", "[kubernetes]")
 {
     Follower follower("n1", 1);
-    follower.listed(page({pod("a")}, "10", "next"), start);
+    follower.listed(page({word_of("a")}, "10", "next"), start);
     follower.refused({{410, "The provided continue parameter is too old"}, 0s}, start);
     CHECK(list_target(follower.next(start)) == pods_of_n1 + "&limit=500");
-    follower.listed(page({pod("b")}, "12", "next"), start);
+    follower.listed(page({word_of("b")}, "12", "next"), start);
     follower.failed("the connection was cut", start);
     CHECK(list_target(follower.next(start + 10s)) == pods_of_n1 + "&limit=500");
-    follower.listed(page({pod("c")}, "13"), start + 10s);
-    CHECK(follower.pods() == PodWords{{"c", pod("c")}});
+    follower.listed(page({word_of("c")}, "13"), start + 10s);
+    CHECK(follower.pods() == PodWords{{"c", word_of("c")}});
 }
 
 TEST_CASE("follower: waits twice as long after each failure, to half a minute, never the same", "[kubernetes]")
@@ -229,7 +229,7 @@ TEST_CASE("follower: nobody makes it keep more pods than a node can have", "[kub
     for (std::size_t i = 0; i <= max_pods && follower.problem().empty(); i += 500) {
         std::vector<PodWord> pods;
         for (std::size_t n = i; n < i + 500; n++)
-            pods.push_back(pod(std::to_string(n)));
+            pods.push_back(word_of(std::to_string(n)));
         follower.listed(page(std::move(pods), "1", "more"), start);
     }
     CHECK_FALSE(follower.problem().empty());
@@ -237,8 +237,8 @@ TEST_CASE("follower: nobody makes it keep more pods than a node can have", "[kub
 
     Follower other = watching();
     for (std::size_t i = 0; i < max_pods + 10; i++)
-        other.happened(event(Kind::added, "11", pod(std::to_string(i))), start);
+        other.happened(event(Kind::added, "11", word_of(std::to_string(i))), start);
     CHECK(other.pods().size() == max_pods);
-    other.happened(event(Kind::modified, "12", pod("a", true)), start);
+    other.happened(event(Kind::modified, "12", word_of("a", true)), start);
     CHECK(other.pods().at("a").ready);
 }

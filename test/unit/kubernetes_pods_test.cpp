@@ -20,7 +20,7 @@ using std::chrono::system_clock;
 namespace {
 
 /// As the API server writes them, with much that we don't need.
-const std::string pod = R"({"metadata":{"name":"kong-1","namespace":"kong","uid":"5a0c","resourceVersion":"812",
+const std::string pod_json = R"({"metadata":{"name":"kong-1","namespace":"kong","uid":"5a0c","resourceVersion":"812",
     "annotations":{"sallyport.dev/expose":"80:8000","status":"x","/status/podIPs/ip":"192.0.2.66"},
     "managedFields":[{"manager":"kubelet","fieldsV1":{"f:status":{"f:conditions":{"k:{\"type\":\"Ready\"}":{}}}}}]},
     "spec":{"nodeName":"n1","containers":[{"name":"proxy","ports":[{"containerPort":8000,"hostPort":0}]}]},
@@ -33,7 +33,7 @@ std::string list_of(const std::string& items, const std::string& metadata = R"({
     return R"({"kind":"PodList","apiVersion":"v1","metadata":)" + metadata + R"(,"items":[)" + items + "]}";
 }
 
-ListPage list(const std::string& text)
+ListPage page_of(const std::string& text)
 {
     std::stringbuf body(text);
     return read_list(body);
@@ -84,7 +84,7 @@ Endless repeated(const std::string& begin, const std::string& text, std::size_t 
 
 TEST_CASE("kubernetes: of a pod that is kept which the datapath may need", "[kubernetes]")
 {
-    const ListPage page = list(list_of(pod));
+    const ListPage page = page_of(list_of(pod_json));
     REQUIRE(page.pods.size() == 1);
     CHECK(page.version == "900");
     CHECK(page.next.empty());
@@ -101,59 +101,61 @@ TEST_CASE("kubernetes: of a pod that is kept which the datapath may need", "[kub
 
 TEST_CASE("kubernetes: ready, over, and ending since it was told to", "[kubernetes]")
 {
-    const std::string ready = replaced(pod, R"("Ready","status":"False")", R"("Ready","status":"True")");
-    CHECK(list(list_of(ready)).pods.front().ready);
-    CHECK(list(list_of(ready)).pods.front().why_not_ready.empty());
-    CHECK_FALSE(list(list_of(replaced(pod, R"("type":"Ready")", R"("type":"Other")"))).pods.front().ready);
+    const std::string ready = replaced(pod_json, R"("Ready","status":"False")", R"("Ready","status":"True")");
+    CHECK(page_of(list_of(ready)).pods.front().ready);
+    CHECK(page_of(list_of(ready)).pods.front().why_not_ready.empty());
+    CHECK_FALSE(page_of(list_of(replaced(pod_json, R"("type":"Ready")", R"("type":"Other")"))).pods.front().ready);
     for (const char* phase : {"Succeeded", "Failed"})
-        CHECK(list(list_of(replaced(pod, "Running", phase))).pods.front().over);
+        CHECK(page_of(list_of(replaced(pod_json, "Running", phase))).pods.front().over);
     // 30 s of grace: the time that is written is when they are up.
     const std::string ending = replaced(
-        pod, R"("uid")", R"("deletionTimestamp":"2026-02-28T23:59:59Z","deletionGracePeriodSeconds":30,"uid")");
-    CHECK(list(list_of(ending)).pods.front().ending_since == system_clock::from_time_t(1'772'323'169));
-    CHECK_THROWS_AS(list(list_of(replaced(ending, "2026-02-28T23", "yesterday"))), Error);
+        pod_json, R"("uid")", R"("deletionTimestamp":"2026-02-28T23:59:59Z","deletionGracePeriodSeconds":30,"uid")");
+    CHECK(page_of(list_of(ending)).pods.front().ending_since == system_clock::from_time_t(1'772'323'169));
+    CHECK_THROWS_AS(page_of(list_of(replaced(ending, "2026-02-28T23", "yesterday"))), Error);
 }
 
 TEST_CASE("kubernetes: the mirror of a static pod says by which uid its node knows it", "[kubernetes]")
 {
-    CHECK(list(list_of(pod)).pods.front().static_uid.empty());
-    const std::string mirror = replaced(pod, R"("status":"x")", R"("kubernetes.io/config.hash":"4f1c")");
-    CHECK(list(list_of(mirror)).pods.front().static_uid == "4f1c");
-    CHECK(list(list_of(mirror)).pods.front().uid == "5a0c");
+    CHECK(page_of(list_of(pod_json)).pods.front().static_uid.empty());
+    const std::string mirror = replaced(pod_json, R"("status":"x")", R"("kubernetes.io/config.hash":"4f1c")");
+    CHECK(page_of(list_of(mirror)).pods.front().static_uid == "4f1c");
+    CHECK(page_of(list_of(mirror)).pods.front().uid == "5a0c");
 }
 
 TEST_CASE("kubernetes: nothing of one pod is seen in another", "[kubernetes]")
 {
     const std::string bare = R"({"metadata":{"name":"a","namespace":"b","uid":"c"}})";
-    const ListPage page = list(list_of(pod + "," + bare));
+    const ListPage page = page_of(list_of(pod_json + "," + bare));
     REQUIRE(page.pods.size() == 2);
     CHECK(page.pods.back() == PodWord{"c", "b", "a", "", {}, false, "", false, std::nullopt});
 }
 
 TEST_CASE("kubernetes: a list in pages, an empty one, and one whose metadata comes last", "[kubernetes]")
 {
-    CHECK(list(list_of(pod, R"({"resourceVersion":"9","continue":"abc==","remainingItemCount":3})")).next == "abc==");
-    CHECK(list(list_of("")).pods.empty());
-    CHECK(list(R"({"items":null,"kind":"PodList","metadata":{"resourceVersion":"1"}})").pods.empty());
-    CHECK(list(R"({"items":[)" + pod + R"(],"metadata":{"resourceVersion":"7"},"kind":"PodList"})").version == "7");
+    CHECK(page_of(list_of(pod_json, R"({"resourceVersion":"9","continue":"abc==","remainingItemCount":3})")).next ==
+          "abc==");
+    CHECK(page_of(list_of("")).pods.empty());
+    CHECK(page_of(R"({"items":null,"kind":"PodList","metadata":{"resourceVersion":"1"}})").pods.empty());
+    CHECK(page_of(R"({"items":[)" + pod_json + R"(],"metadata":{"resourceVersion":"7"},"kind":"PodList"})").version ==
+          "7");
 }
 
 TEST_CASE("kubernetes: what is no list of pods is refused", "[kubernetes]")
 {
     for (const std::string& text :
          {std::string(), std::string("<html>502</html>"), std::string("{}"), std::string("[]"), std::string("7"),
-          list_of(pod).substr(0, 300), list_of(R"({"metadata":{"name":"a","namespace":"b"}})"),
-          list_of(pod, R"({"resourceVersion":""})"), replaced(list_of(pod), "PodList", "Status"),
+          list_of(pod_json).substr(0, 300), list_of(R"({"metadata":{"name":"a","namespace":"b"}})"),
+          list_of(pod_json, R"({"resourceVersion":""})"), replaced(list_of(pod_json), "PodList", "Status"),
           list_of(R"({"metadata":{"uid":)" + std::string(200, '[')),
           R"({"kind":"PodList","x":)" + std::string(10'000, '[') + std::string(10'000, ']') + "}"}) {
         INFO(text.substr(0, 400));
-        CHECK_THROWS_AS(list(text), Error);
+        CHECK_THROWS_AS(page_of(text), Error);
     }
 }
 
 TEST_CASE("kubernetes: events of a watch, one at a time", "[kubernetes]")
 {
-    const std::string lines = R"({"type":"ADDED","object":)" + pod + "}\n" + R"({"object":)" + pod +
+    const std::string lines = R"({"type":"ADDED","object":)" + pod_json + "}\n" + R"({"object":)" + pod_json +
                               R"(,"type":"DELETED"})" + "\n\n" +
                               R"({"type":"BOOKMARK","object":{"kind":"Pod","metadata":{"resourceVersion":"950"}}})" +
                               R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired",)" +
@@ -162,7 +164,7 @@ TEST_CASE("kubernetes: events of a watch, one at a time", "[kubernetes]")
     auto next = read_event(body);
     REQUIRE(next);
     CHECK(next->kind == WatchEvent::Kind::added);
-    CHECK(next->pod == list(list_of(pod)).pods.front());
+    CHECK(next->pod == page_of(list_of(pod_json)).pods.front());
     CHECK(next->version == "812");
     CHECK(body.sgetc() == '\n');  // nothing was waited for
     next = read_event(body);
@@ -184,10 +186,10 @@ TEST_CASE("kubernetes: events of a watch, one at a time", "[kubernetes]")
 TEST_CASE("kubernetes: what is no event is refused", "[kubernetes]")
 {
     for (const std::string& text :
-         {std::string("{}"), std::string("x"), R"({"type":"RENAMED","object":)" + pod + "}",
-          R"({"type":"ADDED","object":)" + replaced(pod, "812", "") + "}",
+         {std::string("{}"), std::string("x"), R"({"type":"RENAMED","object":)" + pod_json + "}",
+          R"({"type":"ADDED","object":)" + replaced(pod_json, "812", "") + "}",
           std::string(R"({"type":"ADDED","object":{}})"), std::string(R"({"type":"BOOKMARK","object":{}})"),
-          R"({"type":"ADDED","object":)" + pod}) {
+          R"({"type":"ADDED","object":)" + pod_json}) {
         INFO(text.substr(0, 200));
         CHECK_THROWS_AS(event(text), Error);
     }
@@ -196,8 +198,8 @@ TEST_CASE("kubernetes: what is no event is refused", "[kubernetes]")
 TEST_CASE("kubernetes: a long list is read while it arrives, a huge object isn't", "[kubernetes]")
 {
     const std::string padding(50'000, 'x');
-    const std::string padded = replaced(pod, R"("phase")", R"("note":")" + padding + R"(","phase")");
-    Endless long_list = repeated(list_of("").substr(0, list_of("").size() - 2) + pod, "," + padded, 180, "]}");
+    const std::string padded = replaced(pod_json, R"("phase")", R"("note":")" + padding + R"(","phase")");
+    Endless long_list = repeated(list_of("").substr(0, list_of("").size() - 2) + pod_json, "," + padded, 180, "]}");
     CHECK(read_list(long_list).pods.size() == 181);  // 9 MB, more than one object may have
 
     Endless huge_string = repeated(R"({"kind":")", std::string(1'000'000, 'x'), 1000, R"("})");
@@ -206,7 +208,7 @@ TEST_CASE("kubernetes: a long list is read while it arrives, a huge object isn't
     CHECK_THROWS_AS(read_list(huge_pod), Error);
     Endless huge_event = repeated(R"({"type":"ADDED","object":{"x":[0)", ",{\"a\":1}", 10'000'000, "]}}");
     CHECK_THROWS_AS(read_event(huge_event), Error);
-    Endless too_many = repeated(list_of("").substr(0, list_of("").size() - 2) + pod, "," + pod, 20'000, "]}");
+    Endless too_many = repeated(list_of("").substr(0, list_of("").size() - 2) + pod_json, "," + pod_json, 20'000, "]}");
     CHECK_THROWS_AS(read_list(too_many), Error);
 }
 
@@ -223,7 +225,7 @@ TEST_CASE("kubernetes: the message of a refusal", "[kubernetes]")
 TEST_CASE("kubernetes: any bytes are read or refused", "[kubernetes]")
 {
     std::mt19937 dice(7);
-    const std::string good = R"({"type":"MODIFIED","object":)" + pod + "}";
+    const std::string good = R"({"type":"MODIFIED","object":)" + pod_json + "}";
     int read = 0;
     for (int i = 0; i < 5000; i++) {
         std::string text = good;

@@ -13,7 +13,7 @@ using namespace sallyport::test;
 
 namespace {
 
-PodReport pod(const std::string& name, bool listening, const std::string& pod_namespace = "apisix")
+PodReport measured_pod(const std::string& name, bool listening, const std::string& pod_namespace = "apisix")
 {
     PodReport report;
     report.pod_namespace = pod_namespace;
@@ -23,8 +23,8 @@ PodReport pod(const std::string& name, bool listening, const std::string& pod_na
     return report;
 }
 
-NodePortReport port(const std::string& address, std::uint16_t number, std::vector<PodReport> pods, Traffic traffic = {},
-                    Protocol protocol = Protocol::tcp)
+NodePortReport measured_port(const std::string& address, std::uint16_t number, std::vector<PodReport> pods,
+                             Traffic traffic = {}, Protocol protocol = Protocol::tcp)
 {
     NodePortReport report;
     report.node_port = {*Address::parse(address), HostPort{number}, protocol};
@@ -47,7 +47,7 @@ Metrics metrics_after(const std::vector<NodeReport>& reports, const AgentState& 
     return metrics_of(reports.back(), totals, agent);
 }
 
-NodeReport report_of(std::vector<NodePortReport> ports)
+NodeReport measured_report(std::vector<NodePortReport> ports)
 {
     NodeReport report;
     report.node_ports = std::move(ports);
@@ -76,9 +76,10 @@ TEST_CASE("metrics: every name of the contract is there, with its type, on an em
 
 TEST_CASE("metrics: a port's addresses and protocols", "[metrics]")
 {
-    const Metrics metrics = metrics_after({report_of(
-        {port("0.0.0.0", 80, {pod("a", true)}), port("::", 80, {pod("a", false)}),
-         port("192.0.2.1", 80, {pod("b", true)}), port("0.0.0.0", 443, {pod("a", true)}, {}, Protocol::udp)})});
+    const Metrics metrics = metrics_after({measured_report(
+        {measured_port("0.0.0.0", 80, {measured_pod("a", true)}), measured_port("::", 80, {measured_pod("a", false)}),
+         measured_port("192.0.2.1", 80, {measured_pod("b", true)}),
+         measured_port("0.0.0.0", 443, {measured_pod("a", true)}, {}, Protocol::udp)})});
     CHECK(metrics.at("sallyport_node_ports{port=80,proto=tcp}") == 3);
     CHECK(metrics.at("sallyport_node_ports{port=443,proto=udp}") == 1);
     const std::string a = "sallyport_backends{port=80,proto=tcp,pod=a,namespace=apisix,listening=";
@@ -90,12 +91,13 @@ TEST_CASE("metrics: a port's addresses and protocols", "[metrics]")
 
 TEST_CASE("metrics: by what a pod serves, and what Kubernetes says of it", "[metrics]")
 {
-    PodReport answers = pod("a", false);
+    PodReport answers = measured_pod("a", false);
     answers.candidate.seen.answering_since = Instant(std::chrono::seconds(1));
     answers.candidate.word = Word{.readiness = Readiness::ready};
-    PodReport ends = pod("b", true);
+    PodReport ends = measured_pod("b", true);
     ends.candidate.word = Word{.readiness = Readiness::not_ready, .ending = true};
-    const Metrics metrics = metrics_after({report_of({port("0.0.0.0", 80, {answers, ends}), port("::", 80, {ends})})});
+    const Metrics metrics = metrics_after(
+        {measured_report({measured_port("0.0.0.0", 80, {answers, ends}), measured_port("::", 80, {ends})})});
     const std::string one = "sallyport_witnesses{port=80,proto=tcp,pod=";
     CHECK(metrics.at(one + "a,namespace=apisix,witness=answer,kubernetes=ready}") == 1);
     CHECK(metrics.at(one + "b,namespace=apisix,witness=socket,kubernetes=ending}") == 2);
@@ -103,9 +105,9 @@ TEST_CASE("metrics: by what a pod serves, and what Kubernetes says of it", "[met
 
 TEST_CASE("metrics: traffic is summed over a port's addresses", "[metrics]")
 {
-    const Metrics metrics =
-        metrics_after({report_of({port("0.0.0.0", 80, {pod("a", true)}, {1, 2, 3, 4, 5, 6, 7}),
-                                  port("::", 80, {pod("a", true)}, {10, 20, 30, 40, 50, 60, 70})})});
+    const Metrics metrics = metrics_after(
+        {measured_report({measured_port("0.0.0.0", 80, {measured_pod("a", true)}, {1, 2, 3, 4, 5, 6, 7}),
+                          measured_port("::", 80, {measured_pod("a", true)}, {10, 20, 30, 40, 50, 60, 70})})});
     CHECK(metrics.at("sallyport_connections_total{port=80,proto=tcp,namespace=apisix}") == 11);
     CHECK(metrics.at("sallyport_handovers_total{port=80,proto=tcp}") == 22);
     CHECK(metrics.at("sallyport_held_total{port=80,proto=tcp}") == 33);
@@ -119,39 +121,41 @@ TEST_CASE("metrics: connections are counted for the namespace that holds the add
 {
     const std::string kong = "sallyport_connections_total{port=80,proto=tcp,namespace=kong}";
     const std::string apisix = "sallyport_connections_total{port=80,proto=tcp,namespace=apisix}";
-    const NodePortReport shared = port("192.0.2.1", 80, {pod("k", true, "kong")}, {.connections = 5});
-    const Metrics both =
-        metrics_after({report_of({port("0.0.0.0", 80, {pod("a", true)}, {.connections = 3}), shared})});
+    const NodePortReport shared = measured_port("192.0.2.1", 80, {measured_pod("k", true, "kong")}, {.connections = 5});
+    const Metrics both = metrics_after(
+        {measured_report({measured_port("0.0.0.0", 80, {measured_pod("a", true)}, {.connections = 3}), shared})});
     CHECK(both.at(apisix) == 3);
     CHECK(both.at(kong) == 5);
 
     // A port that waits for its next pod still has its last one's connections.
-    const Metrics waiting =
-        metrics_after({report_of({shared}), report_of({port("192.0.2.1", 80, {}, {.connections = 6})})});
+    const Metrics waiting = metrics_after(
+        {measured_report({shared}), measured_report({measured_port("192.0.2.1", 80, {}, {.connections = 6})})});
     CHECK(waiting.at(kong) == 6);
     // Found waiting, nobody knows whose it was.
-    CHECK_FALSE(metrics_after({report_of({port("192.0.2.1", 80, {}, {.connections = 6})})}).contains(kong));
+    CHECK_FALSE(
+        metrics_after({measured_report({measured_port("192.0.2.1", 80, {}, {.connections = 6})})}).contains(kong));
 }
 
 TEST_CASE("metrics: counters don't go down while the port lives", "[metrics]")
 {
     const std::string in = "sallyport_packets_total{port=80,proto=tcp,direction=in}";
-    const NodePortReport any = port("0.0.0.0", 80, {pod("a", true)}, {.packets_from_client = 100});
-    const NodePortReport exact = port("192.0.2.1", 80, {pod("b", true)}, {.packets_from_client = 1000});
+    const NodePortReport any = measured_port("0.0.0.0", 80, {measured_pod("a", true)}, {.packets_from_client = 100});
+    const NodePortReport exact =
+        measured_port("192.0.2.1", 80, {measured_pod("b", true)}, {.packets_from_client = 1000});
     PortTotals totals;
     const auto look = [&](const NodeReport& report) {
         totals.add(report);
         return metrics_of(report, totals);
     };
-    CHECK(look(report_of({any, exact})).at(in) == 1100);
-    CHECK(look(report_of({any})).at(in) == 1100);  // one of two addresses went
+    CHECK(look(measured_report({any, exact})).at(in) == 1100);
+    CHECK(look(measured_report({any})).at(in) == 1100);  // one of two addresses went
     NodePortReport again = exact;
     again.traffic.packets_from_client = 7;
-    CHECK(look(report_of({any, again})).at(in) == 1107);  // and came back with a counter that began anew
-    again.traffic.packets_from_client = 2;                // gone and back between two looks
-    CHECK(look(report_of({any, again})).at(in) == 1109);
-    CHECK_FALSE(look(report_of({})).contains(in));
-    CHECK(look(report_of({any})).at(in) == 100);  // another life
+    CHECK(look(measured_report({any, again})).at(in) == 1107);  // and came back with a counter that began anew
+    again.traffic.packets_from_client = 2;                      // gone and back between two looks
+    CHECK(look(measured_report({any, again})).at(in) == 1109);
+    CHECK_FALSE(look(measured_report({})).contains(in));
+    CHECK(look(measured_report({any})).at(in) == 100);  // another life
 }
 
 TEST_CASE("metrics: what the node and the agent say", "[metrics]")
@@ -178,7 +182,8 @@ TEST_CASE("metrics: what the node and the agent say", "[metrics]")
 TEST_CASE("metrics: names can't break out of their labels", "[metrics]")
 {
     const std::string evil = "x\"} 1\nsallyport_flows{tier=\"\\";
-    const Metrics metrics = metrics_after({report_of({port("0.0.0.0", 80, {pod(evil, true)})})});
+    const Metrics metrics =
+        metrics_after({measured_report({measured_port("0.0.0.0", 80, {measured_pod(evil, true)})})});
     CHECK(metrics.at("sallyport_backends{port=80,proto=tcp,pod=" + evil + ",namespace=apisix,listening=true}") == 1);
     CHECK(metrics.at("sallyport_flows{tier=new}") == 0);
 }

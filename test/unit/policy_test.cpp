@@ -13,9 +13,9 @@ using sallyport::test::require_refusal;
 
 namespace {
 
-const Answered answered = {.own = {*Address::parse("192.0.2.7"), *Address::parse("2001:db8::7")},
-                           .configured = {*Prefix::parse("198.51.100.0/24")},
-                           .excluded = {*Prefix::parse("198.51.100.66")}};
+const Answered node_answered = {.own = {*Address::parse("192.0.2.7"), *Address::parse("2001:db8::7")},
+                                .configured = {*Prefix::parse("198.51.100.0/24")},
+                                .excluded = {*Prefix::parse("198.51.100.66")}};
 
 Config config()
 {
@@ -25,7 +25,7 @@ Config config()
     return config;
 }
 
-Attachment pod(const char* v4 = "10.0.1.7", const char* v6 = "fd00::7")
+Attachment attached_pod(const char* v4 = "10.0.1.7", const char* v6 = "fd00::7")
 {
     Attachment pod;
     pod.id = {"c1", "eth0"};
@@ -56,7 +56,7 @@ std::vector<std::string> texts(const std::vector<Exposure>& exposures)
 
 std::vector<std::string> desired_texts(const Wishes& wishes, const Attachment& attachment)
 {
-    return texts(desired(config(), wishes, attachment, answered));
+    return texts(desired(config(), wishes, attachment, node_answered));
 }
 
 NodePort node_port(const char* address, std::uint16_t port = 80, Protocol protocol = Protocol::tcp)
@@ -71,14 +71,14 @@ using Texts = std::vector<std::string>;
 TEST_CASE("a wish without hostIP is served in each of the pod's families")
 {
     const Wishes wishes = exposing("80:9080, 443:9443/udp");
-    CHECK(desired_texts(wishes, pod()) ==
+    CHECK(desired_texts(wishes, attached_pod()) ==
           Texts{"0.0.0.0:80/tcp -> 10.0.1.7:9080/tcp", "[::]:80/tcp -> [fd00::7]:9080/tcp",
                 "0.0.0.0:443/udp -> 10.0.1.7:9443/udp", "[::]:443/udp -> [fd00::7]:9443/udp"});
-    CHECK(desired_texts(wishes, pod("10.0.1.7", "")) ==
+    CHECK(desired_texts(wishes, attached_pod("10.0.1.7", "")) ==
           Texts{"0.0.0.0:80/tcp -> 10.0.1.7:9080/tcp", "0.0.0.0:443/udp -> 10.0.1.7:9443/udp"});
-    CHECK(desired_texts(wishes, pod("", "fd00::7")) ==
+    CHECK(desired_texts(wishes, attached_pod("", "fd00::7")) ==
           Texts{"[::]:80/tcp -> [fd00::7]:9080/tcp", "[::]:443/udp -> [fd00::7]:9443/udp"});
-    CHECK(desired_texts({}, pod()).empty());
+    CHECK(desired_texts({}, attached_pod()).empty());
 }
 
 TEST_CASE("a wish with hostIP is served at that address")
@@ -92,7 +92,7 @@ TEST_CASE("a wish with hostIP is served at that address")
                                            Case{"198.51.100.9:80:9080", "198.51.100.9:80/tcp -> 10.0.1.7:9080/tcp"},
                                            Case{"0.0.0.0:80:9080", "0.0.0.0:80/tcp -> 10.0.1.7:9080/tcp"},
                                            Case{"[::]:80:9080", "[::]:80/tcp -> [fd00::7]:9080/tcp"});
-    CHECK(desired_texts(exposing(item), pod()) == Texts{exposure});
+    CHECK(desired_texts(exposing(item), attached_pod()) == Texts{exposure});
 }
 
 TEST_CASE("a hostIP that isn't the node's is refused")
@@ -108,76 +108,78 @@ TEST_CASE("a hostIP that isn't the node's is refused")
         Case{"198.51.100.66:80:9080", "excluded there"}, Case{"10.0.1.7:80:9080", "neither"},
         Case{"127.0.0.1:80:9080", "loopback address"}, Case{"[::1]:80:9080", "loopback address"},
         Case{"224.0.0.1:80:9080", "multicast address"}, Case{"[ff02::1]:80:9080", "multicast address"});
-    require_refusal([&, text = item] { desired(config(), exposing(text), pod(), answered); }, Code::bad_annotation,
-                    {"sallyport.dev/expose item \"" + item + "\"", reason, "write "});
+    require_refusal([&, text = item] { desired(config(), exposing(text), attached_pod(), node_answered); },
+                    Code::bad_annotation, {"sallyport.dev/expose item \"" + item + "\"", reason, "write "});
 }
 
 TEST_CASE("a hostIP of a family that the pod lacks is refused")
 {
-    require_refusal([] { desired(config(), exposing("[::]:80:9080"), pod("10.0.1.7", ""), answered); },
+    require_refusal([] { desired(config(), exposing("[::]:80:9080"), attached_pod("10.0.1.7", ""), node_answered); },
                     Code::bad_annotation, {"\"[::]:80:9080\"", "the pod has no IPv6 address"});
-    require_refusal([] { desired(config(), exposing("192.0.2.7:80:9080"), pod("", "fd00::7"), answered); },
-                    Code::bad_annotation, {"\"192.0.2.7:80:9080\"", "the pod has no IPv4 address"});
+    require_refusal(
+        [] { desired(config(), exposing("192.0.2.7:80:9080"), attached_pod("", "fd00::7"), node_answered); },
+        Code::bad_annotation, {"\"192.0.2.7:80:9080\"", "the pod has no IPv4 address"});
 }
 
 TEST_CASE("nobody exposes anything unless gateways allow the namespace")
 {
-    Attachment other = pod();
+    Attachment other = attached_pod();
     other.pod_namespace = "default";
     require_refusal(
-        [&] { desired(config(), exposing("80:9080"), other, answered); }, Code::not_allowed,
+        [&] { desired(config(), exposing("80:9080"), other, node_answered); }, Code::not_allowed,
         {"namespace \"default\"", "gateways.namespaces", "allows \"kong\", \"apisix\"", "add the namespace there"});
-    require_refusal([&] { desired(Config{}, exposing("80:9080"), pod(), answered); }, Code::not_allowed,
+    require_refusal([&] { desired(Config{}, exposing("80:9080"), attached_pod(), node_answered); }, Code::not_allowed,
                     {"namespace \"kong\"", "allows none"});
 
     other.pod_namespace.clear();
-    require_refusal([&] { desired(config(), exposing("80:9080"), other, answered); }, Code::not_allowed,
+    require_refusal([&] { desired(config(), exposing("80:9080"), other, node_answered); }, Code::not_allowed,
                     {"a pod without a namespace"});
     Config all = config();
     all.gateways.namespaces = {"*"};
-    CHECK(desired(all, exposing("80:9080"), other, answered).size() == 2);
-    CHECK_NOTHROW(desired(Config{}, {}, other, answered));
+    CHECK(desired(all, exposing("80:9080"), other, node_answered).size() == 2);
+    CHECK_NOTHROW(desired(Config{}, {}, other, node_answered));
 }
 
 TEST_CASE("gateways name the ports that may be taken, by every item")
 {
-    CHECK(desired_texts(exposing("80:1,8000:2,8999:3"), pod("10.0.1.7", "")).size() == 3);
+    CHECK(desired_texts(exposing("80:1,8000:2,8999:3"), attached_pod("10.0.1.7", "")).size() == 3);
     const std::string item = GENERATE("81:9080", "7999:9080", "9000:9080", "22:22/udp");
-    require_refusal([&] { desired(config(), exposing("80:1," + item), pod(), answered); }, Code::not_allowed,
+    require_refusal([&] { desired(config(), exposing("80:1," + item), attached_pod(), node_answered); },
+                    Code::not_allowed,
                     {"\"" + item + "\"", "node port " + item.substr(0, item.find(':')) + " isn't allowed",
                      "gateways.ports", "80, 443, 8000-8999"});
 }
 
 TEST_CASE("what isn't allowed is said before what is wrong")
 {
-    Attachment other = pod("10.0.1.7", "");
+    Attachment other = attached_pod("10.0.1.7", "");
     other.pod_namespace = "default";
-    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), other, answered); }, Code::not_allowed,
+    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), other, node_answered); }, Code::not_allowed,
                     {"namespace"});
-    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), pod(), answered); }, Code::not_allowed,
-                    {"port 22"});
+    require_refusal([&] { desired(config(), exposing("[::1]:22:9080"), attached_pod(), node_answered); },
+                    Code::not_allowed, {"port 22"});
 }
 
 TEST_CASE("port mappings are served whatever gateways say")
 {
-    Attachment other = pod();
+    Attachment other = attached_pod();
     other.pod_namespace = "default";
     const Wishes wishes = parse_wishes({}, {mapping("", 22), mapping("192.0.2.7", 23, Protocol::udp)});
-    CHECK(texts(desired(Config{}, wishes, other, answered)) == Texts{"0.0.0.0:22/tcp -> 10.0.1.7:9080/tcp",
-                                                                     "[::]:22/tcp -> [fd00::7]:9080/tcp",
-                                                                     "192.0.2.7:23/udp -> 10.0.1.7:9080/udp"});
+    CHECK(texts(desired(Config{}, wishes, other, node_answered)) == Texts{"0.0.0.0:22/tcp -> 10.0.1.7:9080/tcp",
+                                                                          "[::]:22/tcp -> [fd00::7]:9080/tcp",
+                                                                          "192.0.2.7:23/udp -> 10.0.1.7:9080/udp"});
 }
 
 TEST_CASE("a port mapping for a family that the pod lacks is passed over, as portmap does")
 {
     const Wishes wishes = parse_wishes({}, {mapping("::", 80), mapping("2001:db8::99", 81), mapping("0.0.0.0", 82)});
-    CHECK(desired_texts(wishes, pod("10.0.1.7", "")) == Texts{"0.0.0.0:82/tcp -> 10.0.1.7:9080/tcp"});
+    CHECK(desired_texts(wishes, attached_pod("10.0.1.7", "")) == Texts{"0.0.0.0:82/tcp -> 10.0.1.7:9080/tcp"});
 }
 
 TEST_CASE("a port mapping's hostIP must be the node's; the error isn't an annotation's")
 {
     const char* const address = GENERATE("192.0.2.8", "127.0.0.53", "224.0.0.1");
-    require_refusal([&] { desired(config(), parse_wishes({}, {mapping(address, 80)}), pod(), answered); },
+    require_refusal([&] { desired(config(), parse_wishes({}, {mapping(address, 80)}), attached_pod(), node_answered); },
                     Code::invalid_network_config,
                     {"hostPort " + std::string(address) + ":80/tcp", "hostIP " + std::string(address)});
 }
@@ -185,12 +187,12 @@ TEST_CASE("a port mapping's hostIP must be the node's; the error isn't an annota
 TEST_CASE("a port mapping at 127.0.0.1 or ::1 is for the node itself, and takes localAccess")
 {
     const Wishes wishes = parse_wishes({}, {mapping("127.0.0.1", 80), mapping("::1", 80), mapping("192.0.2.7", 80)});
-    CHECK(desired_texts(wishes, pod()) == Texts{"127.0.0.1:80/tcp -> 10.0.1.7:9080/tcp",
-                                                "[::1]:80/tcp -> [fd00::7]:9080/tcp",
-                                                "192.0.2.7:80/tcp -> 10.0.1.7:9080/tcp"});
+    CHECK(desired_texts(wishes, attached_pod()) == Texts{"127.0.0.1:80/tcp -> 10.0.1.7:9080/tcp",
+                                                         "[::1]:80/tcp -> [fd00::7]:9080/tcp",
+                                                         "192.0.2.7:80/tcp -> 10.0.1.7:9080/tcp"});
     Config closed = config();
     closed.local_access = false;
-    require_refusal([&] { desired(closed, wishes, pod(), answered); }, Code::invalid_network_config,
+    require_refusal([&] { desired(closed, wishes, attached_pod(), node_answered); }, Code::invalid_network_config,
                     {"hostPort 127.0.0.1:80/tcp", "`localAccess`"});
 }
 
@@ -205,20 +207,21 @@ TEST_CASE("one pod can't have a node port twice")
         GENERATE(Case{"80:9080,192.0.2.7:80:9081", "\"192.0.2.7:80:9081\"", "\"80:9080\""},
                  Case{"[2001:db8::7]:80:9080,80:9081", "\"80:9081\"", "\"[2001:db8::7]:80:9080\""},
                  Case{"80:9080,0.0.0.0:80:9080", "\"0.0.0.0:80:9080\"", "\"80:9080\""});
-    require_refusal([&, text = value] { desired(config(), exposing(text), pod(), answered); }, Code::bad_annotation,
+    require_refusal([&, text = value] { desired(config(), exposing(text), attached_pod(), node_answered); },
+                    Code::bad_annotation,
                     {"item " + later + ": claims the node port", "beside sallyport.dev/expose item " + earlier});
-    CHECK(desired_texts(exposing("192.0.2.7:80:1,198.51.100.1:80:2,[::]:80:3,80:4/udp"), pod()).size() == 5);
+    CHECK(desired_texts(exposing("192.0.2.7:80:1,198.51.100.1:80:2,[::]:80:3,80:4/udp"), attached_pod()).size() == 5);
 }
 
 TEST_CASE("an item and a port mapping can't have the same node port either")
 {
     Wishes wishes = exposing("80:9080");
     wishes.port_mappings = parse_wishes({}, {mapping("192.0.2.7", 80)}).port_mappings;
-    require_refusal([&] { desired(config(), wishes, pod(), answered); }, Code::bad_annotation,
+    require_refusal([&] { desired(config(), wishes, attached_pod(), node_answered); }, Code::bad_annotation,
                     {"sallyport.dev/expose item \"80:9080\"", "beside hostPort 192.0.2.7:80/tcp"});
-    require_refusal([] { desired(config(), parse_wishes({}, {mapping("", 80), mapping("", 80)}), pod(), answered); },
-                    Code::invalid_network_config,
-                    {"hostPort 80/tcp: claims the node port 0.0.0.0:80/tcp a second time"});
+    require_refusal(
+        [] { desired(config(), parse_wishes({}, {mapping("", 80), mapping("", 80)}), attached_pod(), node_answered); },
+        Code::invalid_network_config, {"hostPort 80/tcp: claims the node port 0.0.0.0:80/tcp a second time"});
 }
 
 TEST_CASE("a node port that another namespace holds is refused, naming the holder")
@@ -228,25 +231,27 @@ TEST_CASE("a node port that another namespace holds is refused, naming the holde
     const auto holder = [](const NodePort& port, const std::string& space) {
         return Holder{port, {"c2", "eth0"}, space, space + "/gateway-1", "/run/netns/cni-2"};
     };
-    require_refusal([&] { refuse_other_namespaces(wanted, pod(), {holder(node_port("0.0.0.0"), "apisix")}); },
+    require_refusal([&] { refuse_other_namespaces(wanted, attached_pod(), {holder(node_port("0.0.0.0"), "apisix")}); },
                     Code::port_taken,
                     {"node port 0.0.0.0:80/tcp is held by apisix/gateway-1; remove that pod's sallyport.dev/expose or "
                      "choose another port. Where there is no such pod any more, its runtime left its network namespace "
                      "behind: `umount /run/netns/cni-2` ends that"});
-    require_refusal([&] { refuse_other_namespaces(wanted, pod(), {holder(node_port("192.0.2.7"), "apisix")}); },
-                    Code::port_taken, {"held by apisix/gateway-1 (as 192.0.2.7:80/tcp)"});
-    CHECK_NOTHROW(refuse_other_namespaces(wanted, pod(), {holder(node_port("0.0.0.0"), "kong")}));
+    require_refusal(
+        [&] { refuse_other_namespaces(wanted, attached_pod(), {holder(node_port("192.0.2.7"), "apisix")}); },
+        Code::port_taken, {"held by apisix/gateway-1 (as 192.0.2.7:80/tcp)"});
+    CHECK_NOTHROW(refuse_other_namespaces(wanted, attached_pod(), {holder(node_port("0.0.0.0"), "kong")}));
     CHECK_NOTHROW(
-        refuse_other_namespaces(wanted, pod(),
+        refuse_other_namespaces(wanted, attached_pod(),
                                 {holder(node_port("0.0.0.0", 81), "apisix"), holder(node_port("::"), "apisix"),
                                  holder(node_port("0.0.0.0", 80, Protocol::udp), "apisix")}));
-    CHECK_NOTHROW(refuse_other_namespaces({}, pod(), {holder(node_port("0.0.0.0"), "apisix")}));
+    CHECK_NOTHROW(refuse_other_namespaces({}, attached_pod(), {holder(node_port("0.0.0.0"), "apisix")}));
 }
 
 TEST_CASE("an attachment is no obstacle to itself")
 {
     const std::vector<Exposure> wanted = {{node_port("0.0.0.0"), {}}};
-    CHECK_NOTHROW(refuse_other_namespaces(wanted, pod(), {{node_port("0.0.0.0"), pod().id, "before", "before/pod"}}));
+    CHECK_NOTHROW(refuse_other_namespaces(wanted, attached_pod(),
+                                          {{node_port("0.0.0.0"), attached_pod().id, "before", "before/pod"}}));
 }
 
 TEST_CASE("a host's listener is cut off where a client of it would reach the pod")
@@ -273,27 +278,27 @@ TEST_CASE("a host's listener is cut off where a client of it would reach the pod
     const std::vector<Exposure> wanted = {{node_port(exposed, 443), {}}, {node_port(exposed), {}}};
     std::vector<HostListener> listeners = {{*Address::parse(listening), HostPort{8080}, Protocol::tcp, v6_only, 1},
                                            {*Address::parse(listening), HostPort{80}, Protocol::tcp, v6_only, 2}};
-    CHECK(find_cut_off(wanted, listeners, answered) == (cut_off ? &listeners.back() : nullptr));
+    CHECK(find_cut_off(wanted, listeners, node_answered) == (cut_off ? &listeners.back() : nullptr));
 
     listeners.back().port = HostPort{81};
-    CHECK_FALSE(find_cut_off(wanted, listeners, answered));
+    CHECK_FALSE(find_cut_off(wanted, listeners, node_answered));
     listeners.back().port = HostPort{80};
     listeners.back().protocol = Protocol::udp;
-    CHECK_FALSE(find_cut_off(wanted, listeners, answered));
-    CHECK_FALSE(find_cut_off({}, listeners, answered));
+    CHECK_FALSE(find_cut_off(wanted, listeners, node_answered));
+    CHECK_FALSE(find_cut_off({}, listeners, node_answered));
 }
 
 TEST_CASE("a remap is served at the pod's own addresses, whatever gateways says")
 {
     const Wishes wishes = parse_wishes({{"sallyport.dev/remap", "80:9080, 25:2525/udp"}}, {});
-    Attachment stranger = pod();
+    Attachment stranger = attached_pod();
     stranger.pod_namespace = "default";
     CHECK(desired_texts(wishes, stranger) ==
           Texts{"10.0.1.7:80/tcp -> 10.0.1.7:9080/tcp", "[fd00::7]:80/tcp -> [fd00::7]:9080/tcp",
                 "10.0.1.7:25/udp -> 10.0.1.7:2525/udp", "[fd00::7]:25/udp -> [fd00::7]:2525/udp"});
-    CHECK(desired_texts(wishes, pod("", "fd00::7")).size() == 2);
+    CHECK(desired_texts(wishes, attached_pod("", "fd00::7")).size() == 2);
 
-    const std::vector<Exposure> wanted = desired(config(), wishes, stranger, answered);
+    const std::vector<Exposure> wanted = desired(config(), wishes, stranger, node_answered);
     CHECK_FALSE(any_at(Scope::node, wanted));
     for (const Exposure& exposure : wanted)
         CHECK(exposure.node_port.scope == Scope::pod);
@@ -302,7 +307,7 @@ TEST_CASE("a remap is served at the pod's own addresses, whatever gateways says"
 TEST_CASE("a pod may expose a port and remap it")
 {
     const Wishes wishes = parse_wishes({{"sallyport.dev/expose", "80:80"}, {"sallyport.dev/remap", "80:9080"}}, {});
-    const std::vector<Exposure> wanted = desired(config(), wishes, pod("10.0.1.7", ""), answered);
+    const std::vector<Exposure> wanted = desired(config(), wishes, attached_pod("10.0.1.7", ""), node_answered);
     CHECK(texts(wanted) == Texts{"0.0.0.0:80/tcp -> 10.0.1.7:80/tcp", "10.0.1.7:80/tcp -> 10.0.1.7:9080/tcp"});
     CHECK(any_at(Scope::node, wanted));
 }
@@ -310,12 +315,12 @@ TEST_CASE("a pod may expose a port and remap it")
 TEST_CASE("a remap takes nothing from other pods or from the host")
 {
     const std::vector<Exposure> wanted =
-        desired(config(), parse_wishes({{"sallyport.dev/remap", "80:9080"}}, {}), pod(), answered);
+        desired(config(), parse_wishes({{"sallyport.dev/remap", "80:9080"}}, {}), attached_pod(), node_answered);
     const std::vector<HostListener> listeners = {{Address::any_v6(), HostPort{80}, Protocol::tcp, false, 1},
                                                  {*Address::parse("10.0.1.7"), HostPort{80}, Protocol::tcp, false, 2}};
-    CHECK_FALSE(find_cut_off(wanted, listeners, answered));
+    CHECK_FALSE(find_cut_off(wanted, listeners, node_answered));
     const AttachmentId other{"c2", "eth0"};
-    CHECK_NOTHROW(refuse_other_namespaces(wanted, pod(),
+    CHECK_NOTHROW(refuse_other_namespaces(wanted, attached_pod(),
                                           {{node_port("0.0.0.0"), other, "apisix", "apisix/pod"},
                                            {node_port("10.0.1.7"), other, "apisix", "apisix/pod"}}));
 }

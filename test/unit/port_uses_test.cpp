@@ -11,7 +11,7 @@
 using namespace sallyport;
 using namespace sallyport::test;
 
-using Texts = std::set<std::string>;
+using UseTexts = std::set<std::string>;
 
 TEST_CASE("a port has the bit of its address, and the container port one of its own")
 {
@@ -22,10 +22,10 @@ TEST_CASE("a port has the bit of its address, and the container port one of its 
     bindings.bind(binding("a", {exposure(80, "10.0.0.1"), udp, exposure_at("192.0.2.7", 81, "10.0.0.1"),
                                 exposure_at("2001:db8::7", 82, "fd00::1")}));
     CHECK(uses(tables) ==
-          Texts{"80 any_v4", "443/udp any_v6", "81 exact_v4", "82 exact_v6", "9080 backend", "9080/udp backend"});
+          UseTexts{"80 any_v4", "443/udp any_v6", "81 exact_v4", "82 exact_v6", "9080 backend", "9080/udp backend"});
 
     bindings.unbind({"a", "eth0"});
-    CHECK(uses(tables) == Texts{"9080 backend", "9080/udp backend"});
+    CHECK(uses(tables) == UseTexts{"9080 backend", "9080/udp backend"});
 }
 
 TEST_CASE("the bit of a port goes with its last pod")
@@ -35,9 +35,9 @@ TEST_CASE("the bit of a port goes with its last pod")
     bindings.bind(binding("a", {exposure(80, "10.0.0.1")}));
     bindings.bind(binding("b", {exposure(80, "10.0.0.2"), exposure_at("::", 80, "fd00::2")}));
     bindings.unbind({"a", "eth0"});
-    CHECK(uses(tables) == Texts{"80 any_v4", "80 any_v6", "9080 backend"});
+    CHECK(uses(tables) == UseTexts{"80 any_v4", "80 any_v6", "9080 backend"});
     bindings.unbind({"b", "eth0"});
-    CHECK(uses(tables) == Texts{"9080 backend"});
+    CHECK(uses(tables) == UseTexts{"9080 backend"});
 }
 
 TEST_CASE("exact addresses share a bit until the last of them goes")
@@ -48,11 +48,11 @@ TEST_CASE("exact addresses share a bit until the last of them goes")
     bindings.bind(binding("b", {exposure_at("192.0.2.9", 80, "10.0.0.2"), exposure_at("2001:db8::9", 80, "fd00::2")}));
 
     bindings.unbind({"a", "eth0"});
-    CHECK(uses(tables) == Texts{"80 exact_v4", "80 exact_v6", "9080 backend"});
+    CHECK(uses(tables) == UseTexts{"80 exact_v4", "80 exact_v6", "9080 backend"});
     bindings.bind(binding("b", {exposure_at("192.0.2.9", 80, "10.0.0.2")}));
-    CHECK(uses(tables) == Texts{"80 exact_v4", "9080 backend"});
+    CHECK(uses(tables) == UseTexts{"80 exact_v4", "9080 backend"});
     bindings.unbind({"b", "eth0"});
-    CHECK(uses(tables) == Texts{"9080 backend"});
+    CHECK(uses(tables) == UseTexts{"9080 backend"});
 }
 
 TEST_CASE("missing_of names the port whose bit is gone")
@@ -79,7 +79,7 @@ TEST_CASE("repair sets the bits that are lost and clears those of nobody")
     tables.port_uses.put(abi::port_use_index(17, 53), ~0U);
 
     bindings.repair();
-    CHECK(uses(tables) == Texts{"80 any_v4", "81 remapped", "9080 backend"});
+    CHECK(uses(tables) == UseTexts{"80 any_v4", "81 remapped", "9080 backend"});
     CHECK(bindings.missing_of({"a", "eth0"}).empty());
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("whoever repairs and is killed leaves no port unannounced that was ann
         INFO("killed after " << writes << " writes");
         CHECK(unannounced(tables).empty());
         bindings.repair();
-        CHECK(uses(tables) == Texts{"80 exact_v4", "9080 backend"});
+        CHECK(uses(tables) == UseTexts{"80 exact_v4", "9080 backend"});
         CHECK(bindings.missing_of({"a", "eth0"}).empty());
     }
 }

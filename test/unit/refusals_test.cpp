@@ -21,11 +21,11 @@ TEST_CASE("what was noted of a pod last is taken once", "[refusals]")
     const TemporaryDirectory directory;
     const auto state_dir = directory.path() / "state";
     CHECK(take_refusals(state_dir).empty());
-    Refusal refusal{"kong", "kong-1", "u1", "node port 80 is held by \"apisix\""};
+    sallyport::Refusal refusal{"kong", "kong-1", "u1", "node port 80 is held by \"apisix\""};
     note_refusal(state_dir, refusal);
     refusal.message = "another";
     note_refusal(state_dir, refusal);
-    const Refusal other{"../kong", "a/../../b", "", "broken UTF-8: \xff"};
+    const sallyport::Refusal other{"../kong", "a/../../b", "", "broken UTF-8: \xff"};
     note_refusal(state_dir, other);
     note_refusal(state_dir, {"", "", "", "outside Kubernetes"});
     auto taken = take_refusals(state_dir);

@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 
 using namespace sallyport;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 TEST_CASE("a report's JSON is the same on one line and on many")
 {
     NodeReport report;
-    CHECK(Json::parse(to_json(report, false)) == Json::parse(to_json(report, true)));
+    CHECK(OrderedJson::parse(to_json(report, false)) == OrderedJson::parse(to_json(report, true)));
 
     NodePortReport port;
     port.node_port = {Address::any_v4(), HostPort{80}, Protocol::tcp};
@@ -26,14 +26,14 @@ TEST_CASE("a report's JSON is the same on one line and on many")
     report.drops = {{"clash", 1}};
     const std::string line = to_json(report, false);
     CHECK(line.find('\n') == std::string::npos);
-    CHECK(Json::parse(line) == Json::parse(to_json(report, true)));
-    CHECK(Json::parse(line).at("nodePorts").size() == 2);
-    CHECK(Json::parse(line).at("drops").at("clash") == 1);
-    CHECK(Json::parse(line).at("addresses") == Json{"192.0.2.0/24"});
-    CHECK(Json::parse(line).at("excludedAddresses") == Json{"192.0.2.9/32"});
+    CHECK(OrderedJson::parse(line) == OrderedJson::parse(to_json(report, true)));
+    CHECK(OrderedJson::parse(line).at("nodePorts").size() == 2);
+    CHECK(OrderedJson::parse(line).at("drops").at("clash") == 1);
+    CHECK(OrderedJson::parse(line).at("addresses") == OrderedJson{"192.0.2.0/24"});
+    CHECK(OrderedJson::parse(line).at("excludedAddresses") == OrderedJson{"192.0.2.9/32"});
 }
 
 TEST_CASE("where there is nothing yet, every reason for a drop counts 0", "[report]")
 {
-    CHECK(Json::parse(to_json({}, false)).at("drops") == Json{{"clash", 0}, {"rewrite_failed", 0}});
+    CHECK(OrderedJson::parse(to_json({}, false)).at("drops") == OrderedJson{{"clash", 0}, {"rewrite_failed", 0}});
 }

@@ -18,7 +18,7 @@ std::string configuration(const std::string& prev_result)
     return R"({"cniVersion": "1.0.0", "name": "n", "prevResult": )" + prev_result + "}";
 }
 
-PrevResult read(const std::string& prev_result)
+PrevResult read_result(const std::string& prev_result)
 {
     return parse_prev_result(configuration(prev_result));
 }
@@ -44,7 +44,7 @@ TEST_CASE("prevResult that is null or missing is none")
 TEST_CASE("Cilium's result, version 0.3.1")
 {
     const PrevResult result =
-        read(R"({"cniVersion": "0.3.1", "interfaces": [{"name": "lxc1f", "mac": "aa:bb:cc:dd:ee:ff"},
+        read_result(R"({"cniVersion": "0.3.1", "interfaces": [{"name": "lxc1f", "mac": "aa:bb:cc:dd:ee:ff"},
         {"name": "eth0", "mac": "aa:bb:cc:dd:ee:fe", "sandbox": "/var/run/netns/cni-1"}],
         "ips": [{"version": "6", "interface": 1, "address": "fd00::7/128", "gateway": "fd00::1"},
                 {"version": "4", "interface": 1, "address": "10.0.1.7/24"}], "dns": {}})");
@@ -61,12 +61,12 @@ TEST_CASE("Cilium's result, version 0.3.1")
 
 TEST_CASE("what is missing counts as empty")
 {
-    CHECK(read("{}").interfaces.empty());
-    CHECK(read("{}").ips.empty());
-    CHECK(read(R"({"interfaces": null, "ips": null})").ips.empty());
-    CHECK(read(R"({"interfaces": [{}, {"name": "eth0", "sandbox": null}]})").interfaces.size() == 2);
+    CHECK(read_result("{}").interfaces.empty());
+    CHECK(read_result("{}").ips.empty());
+    CHECK(read_result(R"({"interfaces": null, "ips": null})").ips.empty());
+    CHECK(read_result(R"({"interfaces": [{}, {"name": "eth0", "sandbox": null}]})").interfaces.size() == 2);
     const PrevResult result =
-        read(R"({"ips": [{"address": "10.0.1.7/24"}, {"address": "10.0.1.8/24", "interface": null}]})");
+        read_result(R"({"ips": [{"address": "10.0.1.7/24"}, {"address": "10.0.1.8/24", "interface": null}]})");
     REQUIRE(result.ips.size() == 2);
     CHECK_FALSE(result.ips[0].interface);
     CHECK_FALSE(result.ips[1].interface);
@@ -91,7 +91,7 @@ TEST_CASE("a malformed prevResult is refused with its pointer")
         Case{R"({"ips": [{"address": "10.0.1.7/24", "interface": -1}]})", "/prevResult/ips/0/interface is -1"},
         Case{R"({"ips": [{"address": "10.0.1.7/24", "interface": "0"}]})", "/prevResult/ips/0/interface is \"0\""});
     INFO(text);
-    require_refusal([&, input = text] { read(input); }, Code::invalid_network_config, {pointer});
+    require_refusal([&, input = text] { read_result(input); }, Code::invalid_network_config, {pointer});
 }
 
 TEST_CASE("for a pod that wants nothing, it is enough that prevResult is an object")

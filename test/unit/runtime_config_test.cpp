@@ -12,14 +12,14 @@ using sallyport::test::require_refusal;
 
 namespace {
 
-Config read(const std::string& runtime_config)
+Config read_values(const std::string& runtime_config)
 {
     return parse_config(R"({"cniVersion": "1.0.0", "name": "n", "runtimeConfig": )" + runtime_config + "}");
 }
 
 std::vector<PortMapping> mappings(const std::string& elements)
 {
-    return read(R"({"portMappings": [)" + elements + "]}").port_mappings;
+    return read_values(R"({"portMappings": [)" + elements + "]}").port_mappings;
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ std::vector<PortMapping> mappings(const std::string& elements)
 TEST_CASE("the pod's annotations are read, all of them")
 {
     const Config config =
-        read(R"({"io.kubernetes.cri.pod-annotations": {"sallyport.dev/expose": "80:9080", "other": ""}})");
+        read_values(R"({"io.kubernetes.cri.pod-annotations": {"sallyport.dev/expose": "80:9080", "other": ""}})");
     CHECK(config.annotations == std::map<std::string, std::string>{{"other", ""}, {"sallyport.dev/expose", "80:9080"}});
 }
 
@@ -36,8 +36,8 @@ TEST_CASE("a pod without annotations has them missing, null or empty")
     const std::string text =
         GENERATE("{}", "null", R"({"io.kubernetes.cri.pod-annotations": null, "portMappings": null})",
                  R"({"io.kubernetes.cri.pod-annotations": {}, "portMappings": []})", R"({"bandwidth": 1})");
-    CHECK(read(text).annotations.empty());
-    CHECK(read(text).port_mappings.empty());
+    CHECK(read_values(text).annotations.empty());
+    CHECK(read_values(text).port_mappings.empty());
 }
 
 TEST_CASE("port mappings are read as libcni and as containerd spell them")
@@ -92,5 +92,5 @@ TEST_CASE("a malformed runtimeConfig is refused with its pointer")
         Case{R"({"portMappings": [{"hostPort": 80, "HostPort": 81, "containerPort": 1}]})", "/hostPort is 80",
              "one hostPort, but /runtimeConfig/portMappings/0/HostPort"});
     INFO(text);
-    require_refusal([&, input = text] { read(input); }, Code::invalid_network_config, {is, expected});
+    require_refusal([&, input = text] { read_values(input); }, Code::invalid_network_config, {is, expected});
 }

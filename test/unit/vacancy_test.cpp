@@ -23,7 +23,7 @@ Binding holding(const std::string& id, const std::string& address, std::chrono::
 }
 
 /// Tables with a clock that stands still until it is told.
-struct Fixture
+struct VacancyFixture
 {
     FakeTables tables;
     Instant now{100s};
@@ -61,7 +61,7 @@ const std::set<std::string> bits_afterwards{"81 remapped", "9080 backend"};
 
 TEST_CASE("a node port whose last pod wanted hold waits for that long, and then goes with all it had")
 {
-    Fixture node;
+    VacancyFixture node;
     node.bindings.bind(holding("a", "10.0.0.1", 15s));
     CHECK_FALSE(node.vacant_until());
     CHECK_FALSE(any_waits(node.tables.node_ports, node.now));
@@ -88,7 +88,7 @@ TEST_CASE("a node port whose last pod wanted hold waits for that long, and then 
 
 TEST_CASE("without hold nothing waits")
 {
-    Fixture node;
+    VacancyFixture node;
     node.bindings.bind(holding("a", "10.0.0.1", 0s));
     node.bindings.unbind(a);
     CHECK(node.tables.entries() == 0);
@@ -97,7 +97,7 @@ TEST_CASE("without hold nothing waits")
 
 TEST_CASE("the hold of the last pod counts, and begins with its end")
 {
-    Fixture node;
+    VacancyFixture node;
     node.bindings.bind(holding("a", "10.0.0.1", 5s));
     node.bindings.bind(holding("b", "10.0.0.2", 20s));
     SECTION("the older goes last")
@@ -126,7 +126,7 @@ TEST_CASE("the hold of the last pod counts, and begins with its end")
 
 TEST_CASE("the next pod takes a vacant node port over, counters and all")
 {
-    Fixture node;
+    VacancyFixture node;
     node.bindings.bind(holding("a", "10.0.0.1", 15s));
     abi::traffic counted{};
     counted.connections = 42;
@@ -153,7 +153,7 @@ TEST_CASE("the next pod takes a vacant node port over, counters and all")
 
 TEST_CASE("a pod that vanished is waited for, too")
 {
-    Fixture node;
+    VacancyFixture node;
     node.bindings.bind(holding("a", "10.0.0.1", 15s));
     CHECK(forget_vanished_pods(node.bindings, [](const auto&) { return std::nullopt; }).size() == 1);
     CHECK(node.vacant_until() == node.now + 15s);
@@ -165,7 +165,7 @@ TEST_CASE("an ADD that fails leaves nothing, and a vacant node port as it was")
         CAPTURE(vacant);
         for (unsigned writes = 0; writes < 9; writes++) {
             CAPTURE(writes);
-            Fixture node;
+            VacancyFixture node;
             if (vacant) {
                 node.bindings.bind(holding("a", "10.0.0.1", 15s));
                 node.bindings.unbind(a);
@@ -185,7 +185,7 @@ TEST_CASE("killed after any write of unbind, the next one finishes it, and the n
     bool survived = false;
     for (unsigned writes = 0; !survived; writes++) {
         REQUIRE(writes < 100);
-        Fixture node;
+        VacancyFixture node;
         node.bindings.bind(holding("a", "10.0.0.1", 15s));
         survived = node.survives(writes, [&] { node.bindings.unbind(a); });
 
@@ -203,7 +203,7 @@ TEST_CASE("killed after any write of forget_expired, the next one finishes it")
     bool survived = false;
     for (unsigned writes = 0; !survived; writes++) {
         REQUIRE(writes < 100);
-        Fixture node;
+        VacancyFixture node;
         node.bindings.bind(binding("a", {exposure(80, "10.0.0.1"), exposure_at("192.0.2.7", 443, "10.0.0.1")},
                                    {Share::newest, 0s, 15s}));
         node.bindings.unbind(a);
@@ -223,7 +223,7 @@ TEST_CASE("killed after any write of bind, a vacant node port is neither lost no
     bool survived = false;
     for (unsigned writes = 0; !survived; writes++) {
         REQUIRE(writes < 100);
-        Fixture node;
+        VacancyFixture node;
         node.bindings.bind(holding("a", "10.0.0.1", 15s));
         node.bindings.unbind(a);
         survived = node.survives(writes, [&] { node.bindings.bind(holding("b", "10.0.0.2", 15s)); });
@@ -238,7 +238,7 @@ TEST_CASE("killed after any write of bind, a vacant node port is neither lost no
 
 TEST_CASE("repair keeps what waits, and removes what has waited long enough")
 {
-    Fixture node;
+    VacancyFixture node;
     node.bindings.bind(holding("a", "10.0.0.1", 15s));
     node.bindings.unbind(a);
     for (const auto& [index, bits] : node.tables.port_uses.all())
@@ -256,7 +256,7 @@ TEST_CASE("repair keeps what waits, and removes what has waited long enough")
 
 TEST_CASE("all node ports are read only where one may be waiting")
 {
-    Fixture node;
+    VacancyFixture node;
     CHECK(node.tables.meta.find(0).value_or(abi::meta{}).waiting == 0);
     node.bindings.bind(holding("a", "10.0.0.1", 15s));
     node.bindings.bind(holding("b", "10.0.0.2", 15s));
@@ -289,7 +289,7 @@ TEST_CASE("all node ports are read only where one may be waiting")
 
 TEST_CASE("counters without a node port are swept by repair")
 {
-    Fixture node;
+    VacancyFixture node;
     node.bindings.bind(holding("a", "10.0.0.1", 15s));
     node.bindings.unbind(a);
     for (const auto& [key, entry] : node.tables.node_ports.all())

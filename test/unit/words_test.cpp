@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const Instant now{1h};
+const Instant words_time{1h};
 const std::chrono::system_clock::time_point wall_now{500h};
 
 BoundPod bound(std::uint64_t generation, const std::string& name, const std::string& uid)
@@ -49,7 +49,7 @@ using Words = std::map<std::uint64_t, Word>;
 
 Words words_on(const std::vector<BoundPod>& pods, const std::vector<PodWord>& said, const Words& before = {})
 {
-    return sallyport::words_on(pods, all(said), before, now, wall_now);
+    return sallyport::words_on(pods, all(said), before, words_time, wall_now);
 }
 
 }  // namespace
@@ -80,12 +80,12 @@ TEST_CASE("a pod that is told to end ends since then, by our clock", "[kubernete
     PodWord word = told("a", "u1");
     word.ending_since = wall_now - 3s;
     const Words first = words_on({bound(7, "a", "u1")}, {word});
-    CHECK(first.at(7) == Word{.readiness = Readiness::ready, .ending = true, .since = now - 3s});
+    CHECK(first.at(7) == Word{.readiness = Readiness::ready, .ending = true, .since = words_time - 3s});
     word.ready = false;
     word.ending_since = wall_now - 5s;  // our clocks go on as they like
-    CHECK(words_on({bound(7, "a", "u1")}, {word}, first).at(7).since == now - 3s);
+    CHECK(words_on({bound(7, "a", "u1")}, {word}, first).at(7).since == words_time - 3s);
     word.ending_since = wall_now + 3s;
-    CHECK(words_on({bound(7, "a", "u1")}, {word}).at(7).since == now);
+    CHECK(words_on({bound(7, "a", "u1")}, {word}).at(7).since == words_time);
 }
 
 TEST_CASE("a pod that is over, or that Kubernetes deleted by force, is ending", "[kubernetes]")
@@ -95,7 +95,7 @@ TEST_CASE("a pod that is over, or that Kubernetes deleted by force, is ending", 
     CHECK(words_on({bound(7, "a", "u1")}, {over}).at(7).ending);
     const Words known{{7, {.readiness = Readiness::ready}}};
     const Words gone = words_on({bound(7, "a", "u1")}, {told("a", "u2")}, known);
-    CHECK(gone.at(7) == Word{.readiness = Readiness::ready, .ending = true, .since = now});
+    CHECK(gone.at(7) == Word{.readiness = Readiness::ready, .ending = true, .since = words_time});
     CHECK(words_on({bound(7, "a", "u1")}, {told("a", "u2")}).empty());  // it may be so new that we weren't told yet
 }
 
@@ -105,9 +105,9 @@ TEST_CASE("since when a pod isn't Ready is known once it was", "[kubernetes]")
     CHECK(words_on(pods, {told("a", "u1", false)}).at(7).since == std::nullopt);
     const Words ready{{7, {.readiness = Readiness::ready}}};
     const Words since = words_on(pods, {told("a", "u1", false)}, ready);
-    CHECK(since.at(7).since == now);
-    const Words later{{7, {.readiness = Readiness::not_ready, .since = now - 9s, .reason = "x"}}};
-    CHECK(words_on(pods, {told("a", "u1", false)}, later).at(7).since == now - 9s);
+    CHECK(since.at(7).since == words_time);
+    const Words later{{7, {.readiness = Readiness::not_ready, .since = words_time - 9s, .reason = "x"}}};
+    CHECK(words_on(pods, {told("a", "u1", false)}, later).at(7).since == words_time - 9s);
     PodWord wordy = told("a", "u1", false);
     wordy.why_not_ready = std::string(100, 'x');
     const Words cut = words_on(pods, {wordy});
