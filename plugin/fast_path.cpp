@@ -12,7 +12,7 @@ namespace sallyport {
 
 namespace {
 
-const std::string way_out = "; set `fastPath` to false in this node's conflist";
+const std::string without_it = "; set `fastPath` to false in this node's conflist";
 
 }  // namespace
 
@@ -32,13 +32,13 @@ Device find_host_end(const Device& of_pod, std::uint32_t netns_id, const std::ve
     if (of_pod.link_header != LinkHeader::ethernet)
         throw Error(Code::node_lacks, "fastPath needs frames with an Ethernet header, and those of " + pods_own +
                                           " have none (`ip link show` in the pod's namespace tells its kind)" +
-                                          way_out);
+                                          without_it);
     const Device* end = other_end(of_pod, netns_id, of_node);
     if (end == nullptr)
         throw Error(Code::node_lacks, "fastPath needs a veth or netkit pair, and " + pods_own +
                                           " has no other end among the node's own devices (`ip -d link show` in the "
                                           "pod's namespace tells its kind)" +
-                                          way_out);
+                                          without_it);
     return *end;
 }
 
@@ -60,7 +60,7 @@ void refuse_bypass(const std::vector<Device>& guarded)
     throw Error(Code::invalid_network_config,
                 "/fastPath is true, and would bypass Cilium's programs, which enforce its "
                 "policies at " +
-                    listed(guarded, &Device::name) + way_out);
+                    listed(guarded, &Device::name) + without_it);
 }
 
 }  // namespace sallyport

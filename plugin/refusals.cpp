@@ -17,7 +17,7 @@ namespace sallyport {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
+using Json = nlohmann::json;
 
 constexpr std::ptrdiff_t max_refusals = 64;
 constexpr std::uintmax_t max_file = 65'536;
@@ -35,13 +35,13 @@ std::optional<Refusal> read_refusal(const fs::path& path)
     std::error_code ignored;
     if (fs::file_size(path, ignored) > max_file)
         return std::nullopt;
-    const json parsed = json::parse(std::ifstream(path), nullptr, false);
+    const Json parsed = Json::parse(std::ifstream(path), nullptr, false);
     const auto text = [&](const char* key) { return parsed.value(key, std::string()); };
     if (!parsed.is_object())
         return std::nullopt;
     try {
         return Refusal{text("namespace"), text("pod"), text("uid"), text("message")};
-    } catch (const json::exception&) {
+    } catch (const Json::exception&) {
         return std::nullopt;  // not written by us
     }
 }
@@ -72,11 +72,11 @@ void note_refusal(const fs::path& state_dir, const Refusal& refusal) noexcept
             return;
         const fs::path fresh = path.string() + "." + std::to_string(::getpid()) + unfinished;
         std::ofstream file(fresh);
-        file << json{{"namespace", refusal.pod_namespace},
+        file << Json{{"namespace", refusal.pod_namespace},
                      {"pod", refusal.pod_name},
                      {"uid", refusal.pod_uid},
                      {"message", refusal.message}}
-                    .dump(-1, ' ', false, json::error_handler_t::replace);
+                    .dump(-1, ' ', false, Json::error_handler_t::replace);
         file.close();
         if (file)
             fs::rename(fresh, path);  // whoever reads it finds all of it

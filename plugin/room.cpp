@@ -12,7 +12,7 @@
 namespace sallyport {
 namespace {
 
-constexpr std::size_t named = 3;
+constexpr std::size_t named_pods = 3;
 
 constexpr const char* advice =
     "; remove items of sallyport.dev/remap there, or let pods run on other nodes (a port of a pod with IPv4 and IPv6 "
@@ -70,7 +70,7 @@ std::string largest_of(std::vector<PodShare> pods)
 {
     const auto size = [](const PodShare& pod) { return pod.remaps + pod.exposures; };
     std::ranges::stable_sort(pods, std::ranges::greater{}, size);
-    const std::size_t left_out = pods.size() - std::min(pods.size(), named);
+    const std::size_t left_out = pods.size() - std::min(pods.size(), named_pods);
     pods.resize(pods.size() - left_out);
     return listed(pods, [&](const PodShare& pod) { return pod.pod + " (" + std::to_string(size(pod)) + ")"; }) +
            (left_out == 0 ? "" : " and " + std::to_string(left_out) + " more");

@@ -30,11 +30,6 @@ long milliseconds_of(WallTime when)
     return std::chrono::floor<std::chrono::milliseconds>(when - whole).count();
 }
 
-std::string address_and_port(const Backend& peer)
-{
-    return bracketed(peer.address) + ":" + std::to_string(number(peer.port));
-}
-
 Tone tone_of(EventKind kind)
 {
     switch (kind) {

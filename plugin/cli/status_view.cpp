@@ -47,11 +47,6 @@ bool are_halves(const NodePortReport& a, const NodePortReport& b)
            std::equal(a.pods.begin(), a.pods.end(), b.pods.begin(), b.pods.end(), same_pod);
 }
 
-std::string address_and_port(const Backend& backend)
-{
-    return bracketed(backend.address) + ":" + std::to_string(number(backend.port));
-}
-
 /// "newest", "spread, settle 10s, hold 15s"
 std::string sharing_text(const Sharing& sharing)
 {

@@ -165,4 +165,9 @@ std::string human_duration(std::chrono::milliseconds duration)
     return text;
 }
 
+std::string address_and_port(const Backend& backend)
+{
+    return bracketed(backend.address) + ":" + std::to_string(number(backend.port));
+}
+
 }  // namespace sallyport

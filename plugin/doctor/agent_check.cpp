@@ -15,7 +15,7 @@ namespace sallyport {
 
 namespace {
 
-constexpr std::chrono::seconds patience{3};  ///< it answers in milliseconds
+constexpr std::chrono::seconds agent_patience{3};  ///< it answers in milliseconds
 
 std::vector<std::string> lines_of(const std::string& text)
 {
@@ -34,12 +34,12 @@ AgentFacts gather_agent(const std::filesystem::path& state_dir)
     AgentFacts agent{.runs = found.any, .died = found.died && !found.any, .listen = found.listen, .problem = {}};
     if (agent.listen.empty())
         return agent;
-    const WebAnswer health = ask_web(agent.listen, "/healthz", patience);
+    const WebAnswer health = ask_web(agent.listen, "/healthz", agent_patience);
     agent.alive = health.status == 200;
     agent.problem = health.problem;
     if (!agent.alive)
         return agent;
-    const WebAnswer readiness = ask_web(agent.listen, "/readyz", patience);
+    const WebAnswer readiness = ask_web(agent.listen, "/readyz", agent_patience);
     agent.ready = readiness.status == 200;
     agent.problem = readiness.problem;
     agent.not_ready = readiness.body;

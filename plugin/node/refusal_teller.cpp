@@ -22,7 +22,7 @@ using std::chrono::steady_clock;
 constexpr const char* reason = "NodePortRefused";
 
 /// Without news, and for the directory to be there.
-constexpr std::chrono::milliseconds look_after = 5s;
+constexpr std::chrono::milliseconds look_for_refusals = 5s;
 
 /// For connection, TLS and the answer.
 constexpr auto for_an_event = 10s;
@@ -64,7 +64,7 @@ void RefusalTeller::run()
 void RefusalTeller::wait()
 {
     std::array<pollfd, 2> news{{{worker_.stop_fd(), POLLIN, 0}, {noted_.fd(), POLLIN, 0}}};
-    ::poll(news.data(), news.size(), static_cast<int>(look_after.count()));
+    ::poll(news.data(), news.size(), static_cast<int>(look_for_refusals.count()));
     noted_.drain();
 }
 

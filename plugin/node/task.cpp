@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds retry = 5s;
 constexpr milliseconds retry_lock = 100ms;
-constexpr milliseconds lock_patience = 10s;  ///< each holder needs milliseconds
+constexpr milliseconds longest_lock = 10s;  ///< each holder needs milliseconds
 
 }  // namespace
 
@@ -70,7 +70,7 @@ milliseconds Task::attempt()
         return pace_.period;
     } catch (const Error& error) {
         if (error.code() == Code::try_again_later) {
-            if (clock_() - last_success_ > std::max(lock_patience, 2 * pace_.period))
+            if (clock_() - last_success_ > std::max(longest_lock, 2 * pace_.period))
                 problem_ = name_ + ": " + error.what();
             return std::min(pace_.period, retry_lock);
         }

@@ -23,7 +23,7 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds look_after{1000};
 
 /// Whatever Kubernetes changes meanwhile is written at once.
-constexpr std::chrono::milliseconds gather{2};
+constexpr std::chrono::milliseconds gather_words{2};
 
 /// Leaves alone what is written already, unless it is time to say it again.
 void write_words(Bindings& bindings, const PodWords& said, bool renew)
@@ -65,7 +65,7 @@ void WordKeeper::run()
     do {
         wait();
         write();
-    } while (!worker_.told_to_stop(gather));
+    } while (!worker_.told_to_stop(gather_words));
 }
 
 /// For news of Kubernetes, of pods that are bound, or for the time to look anyway.

@@ -5,6 +5,8 @@
 // colours.
 #pragma once
 
+#include "sallyport/exposure.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -33,5 +35,8 @@ std::string human_rate(double bytes_per_second);
 
 /// "850 ms", "12 s", "3 min 5 s", "2 h 10 min", "5 d 3 h": its two largest units.
 std::string human_duration(std::chrono::milliseconds duration);
+
+/// `10.0.1.7:9080`, `[fd00::7]:9080`
+std::string address_and_port(const Backend& backend);
 
 }  // namespace sallyport
