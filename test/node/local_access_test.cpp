@@ -38,13 +38,6 @@ Target as_shown(const Target& target)
     return SocketAddress(target).target();
 }
 
-Target peer_of(int socket)
-{
-    SocketAddress peer;
-    getpeername(socket, peer.raw(), &peer.size);
-    return peer.target();
-}
-
 /// One gateway that listens behind port 80, TCP and UDP; and a pod that is none.
 struct LocalScene
 {

@@ -16,13 +16,6 @@ namespace {
 
 const Target asked{node_v4, 80};
 
-Target peer_of(int socket)
-{
-    SocketAddress peer;
-    getpeername(socket, peer.raw(), &peer.size);
-    return peer.target();
-}
-
 /// UDP sockets that are connected to it, and closed, one after the other. How many couldn't be.
 int connect_many(const Namespace& netns, const Target& target, int count)
 {

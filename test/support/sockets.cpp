@@ -84,6 +84,13 @@ UniqueFd bound_socket(const Namespace& netns, const Target& target, int type, co
     return socket;
 }
 
+Target peer_of(int socket)
+{
+    SocketAddress peer;
+    getpeername(socket, peer.raw(), &peer.size);
+    return peer.target();
+}
+
 bool wait_for(int socket, short events, std::chrono::milliseconds limit)
 {
     pollfd entry{socket, events, 0};

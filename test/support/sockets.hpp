@@ -58,6 +58,9 @@ struct BindOptions
 /// Bound, and for SOCK_STREAM listening. Throws std::system_error.
 UniqueFd bound_socket(const Namespace& netns, const Target& target, int type, const BindOptions& options = {});
 
+/// Whom the kernel shows as the socket's peer.
+Target peer_of(int socket);
+
 /// True once `events` (poll(2)) are there.
 bool wait_for(int socket, short events, std::chrono::milliseconds limit);
 
