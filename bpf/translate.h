@@ -86,9 +86,7 @@ static __always_inline struct flow *find_flow_of_reply(struct walk *walk, __u32 
 	flow = find_flow(&walk->key);
 	if (!flow || flow->pod != (*backend)->pod || !is_at(flow, pkt->scope))
 		return NULL;
-	/* Else whoever has its address now says that. Of TCP, its client would believe nobody who hasn't seen its
-	 * numbers. */
-	return pkt->protocol == IPPROTO_TCP || lives(flow->pod) ? flow : NULL;
+	return lives(flow->pod) ? flow : NULL; /* else whoever has its address now says that */
 }
 
 /* What a reply to a first packet says of its pod. False where it is a refusal that the client needn't see. */
