@@ -201,6 +201,22 @@ PACKET_CASE("node_ingress", "a QUIC connection whose pod takes no datagrams any 
     pods.check_goes_to(pods.young, pods.from_client(short_header(id_of(1)), 40001));
 }
 
+PACKET_CASE("node_ingress", "a QUIC connection goes on with the last pod that ends, where new ones wait for the next",
+            over_udp)
+{
+    TwoPods pods(kind);
+    pods.programs.change(node_at(kind), kind.protocol,
+                         [](abi::node_port& port) { port.backends[0].hold_ms = port.backends[1].hold_ms = 10'000; });
+    pods.shake_hands(pods.old, id_of(1));
+    for (const TestPod* pod : {&pods.old, &pods.young})
+        pods.programs.say(*pod, [](abi::pod_word& word) {
+            word.ending = 1;
+            word.since = word.told_at;
+        });
+    check_dropped(pods.programs.ingress(elsewhere(pods.from_client(long_header(id_of(2), id_of(1)), 40001))));
+    pods.check_goes_to(pods.old, elsewhere(pods.from_client(short_header(id_of(1)), 40002)));
+}
+
 PACKET_CASE("node_ingress", "datagrams that look like QUIC's are none where the pod never spoke it", over_udp)
 {
     TwoPods pods(kind);
