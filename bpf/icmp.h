@@ -120,12 +120,15 @@ static __always_inline void turn_around(struct packet *pkt)
 __noinline int error_from_client(struct __sk_buff *skb)
 {
 	struct walk *walk = this_walk();
-	struct packet *outer = walk ? &walk->packet : NULL;
-	struct packet *inner = walk ? &walk->embedded : NULL;
+	struct packet *outer, *inner;
 	struct node_port *port;
 	struct flow *flow = NULL;
 
-	if (!outer || !inner || !parse_embedded(skb, outer, inner))
+	if (!walk)
+		return TCX_NEXT;
+	outer = &walk->packet;
+	inner = &walk->embedded;
+	if (!parse_embedded(skb, outer, inner))
 		return TCX_NEXT;
 	turn_around(inner); /* now it is the request that was answered */
 	port = find_node_port(inner, &walk->node_port);
@@ -165,12 +168,15 @@ static __always_inline bool is_refusal(struct __sk_buff *skb, const struct packe
 __noinline int error_from_pod(struct __sk_buff *skb)
 {
 	struct walk *walk = this_walk();
-	struct packet *outer = walk ? &walk->packet : NULL;
-	struct packet *inner = walk ? &walk->embedded : NULL;
+	struct packet *outer, *inner;
 	struct backend *backend;
 	struct flow *flow;
 
-	if (!outer || !inner || !parse_embedded(skb, outer, inner))
+	if (!walk)
+		return TCX_NEXT;
+	outer = &walk->packet;
+	inner = &walk->embedded;
+	if (!parse_embedded(skb, outer, inner))
 		return TCX_NEXT;
 	if (!(uses_of(inner->protocol, inner->destination_port) & PORT_OF_BACKEND))
 		return TCX_NEXT;

@@ -32,9 +32,13 @@ struct quic_long_header {
 /* A number for the ID at that offset, never 0; 0 where there is none. */
 static __always_inline __u32 hash_id(struct __sk_buff *skb, __u32 offset, __u32 length)
 {
-	__u64 words[3] = {};
+	__u64 words[4] = {}; /* for as much as the verifier believes */
 
-	if (!length || length > MAX_QUIC_ID || bpf_skb_load_bytes(skb, offset, words, length))
+	if (!length || length > MAX_QUIC_ID)
+		return 0;
+	length--;
+	asm volatile("%0 &= 31" : "+r"(length)); /* kernel 5.10 forgets that it isn't 0 */
+	if (bpf_skb_load_bytes(skb, offset, words, length + 1))
 		return 0;
 	return (__u32)mix(words[0] ^ mix(words[1] ^ mix(words[2]))) | 1;
 }
