@@ -86,7 +86,7 @@ if(BUILD_TESTING)
 
     catch_tier(unit TIMEOUT 300)
     catch_tier(packet TIMEOUT 120)
-    catch_tier(node TIMEOUT 900)
+    catch_tier(node TIMEOUT 1800)
     catch_tier(fuzz TIMEOUT 1800)
     catch_tier(gateways TIMEOUT 300)
     catch_tier(runtime TIMEOUT 300)
