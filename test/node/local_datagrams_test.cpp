@@ -16,6 +16,23 @@ namespace {
 
 const Target asked{node_v4, 80};
 
+/// Two gateways that serve, and a pod that is none.
+struct TwoLocalGateways
+{
+    TwoLocalGateways()
+    {
+        old.listen();
+        young.listen();
+        require_ok(old.pod.add());
+        require_ok(young.pod.add());
+    }
+
+    LocalNode node;
+    LocalGateway old{node, "old", "80:9080/udp"};
+    LocalGateway young{node, "young", "80:9080/udp"};
+    Pod other{node, {.name = "other"}};
+};
+
 /// UDP sockets that are connected to it, and closed, one after the other. How many couldn't be.
 int connect_many(const Namespace& netns, const Target& target, int count)
 {
@@ -70,22 +87,15 @@ TEST_CASE("one socket keeps several node ports apart", "[local]")
 
 TEST_CASE("datagrams without connect() leave a pod that closed its socket", "[local]")
 {
-    LocalNode node;
-    LocalGateway old(node, "old", "80:9080/udp");
-    LocalGateway young(node, "young", "80:9080/udp");
-    const Pod other(node, {.name = "other"});
-    old.listen();
-    young.listen();
-    require_ok(old.pod.add());
-    require_ok(young.pod.add());
+    TwoLocalGateways gateways;
     const bool from_pod = GENERATE(false, true);
-    const Namespace& from = from_pod ? other.netns : node.host;
-    const Stay stay(node.cgroup, processes);
+    const Namespace& from = from_pod ? gateways.other.netns : gateways.node.host;
+    const Stay stay(gateways.node.cgroup, processes);
 
     // From another namespace nobody can look whether a pod listens; it is the youngest that is asked first.
     const DatagramSocket socket(from, AF_INET);
     REQUIRE(name_in(socket.ask(asked).text) == "young");
-    young.close();
+    gateways.young.close();
     std::string heard = name_in(socket.ask(asked, 1500ms).text);
     if (heard == "silence")  // the one loss that a sender outside has too
         heard = name_in(socket.ask(asked).text);
@@ -95,24 +105,17 @@ TEST_CASE("datagrams without connect() leave a pod that closed its socket", "[lo
 
 TEST_CASE("a datagram socket that sends without waiting keeps its pod over a silence", "[local]")
 {
-    LocalNode node;
-    LocalGateway old(node, "old", "80:9080/udp");
-    LocalGateway young(node, "young", "80:9080/udp");
-    const Pod other(node, {.name = "other"});
-    old.listen();
-    young.listen();
-    require_ok(old.pod.add());
-    require_ok(young.pod.add());
-    const Stay stay(node.cgroup, processes);
+    TwoLocalGateways gateways;
+    const Stay stay(gateways.node.cgroup, processes);
 
-    const DatagramSocket socket(other.netns, AF_INET);
+    const DatagramSocket socket(gateways.other.netns, AF_INET);
     REQUIRE(socket.send(asked));
     REQUIRE(socket.send(asked));
     REQUIRE(name_in(socket.receive().text) == "young");
     REQUIRE(name_in(socket.receive().text) == "young");
-    young.udp.reset();  // what is sent now isn't answered, as an acknowledgement of QUIC's isn't
+    gateways.young.udp.reset();  // what is sent now isn't answered, as an acknowledgement of QUIC's isn't
     REQUIRE(socket.send(asked));
-    young.udp.emplace(young.pod.netns, "young", Target{"::", 9080});
+    gateways.young.udp.emplace(gateways.young.pod.netns, "young", Target{"::", 9080});
     CHECK(socket.receive(1500ms).text == "silence");
     CHECK(name_in(socket.ask(asked).text) == "young");
 }
