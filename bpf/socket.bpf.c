@@ -57,7 +57,7 @@ static __always_inline bool connect_to(struct bpf_sock_addr *ctx, bool v6_hook, 
 	if (!uses || !socket)
 		return false;
 	if (!is_node_port_use(uses, &to->address) || is_at_home(ctx, v6_hook, &to->address) ||
-	    !choose(ctx, v6_hook, to, NULL, &peer)) {
+	    !choose(ctx, v6_hook, to, 0, &peer)) {
 		forget_connection(socket); /* it goes there directly now */
 		return false;
 	}
@@ -102,18 +102,17 @@ static __always_inline bool send_to(struct bpf_sock_addr *ctx, bool v6_hook, str
 {
 	__u32 uses = uses_of_destination(to);
 	struct bpf_sock *socket = ctx->sk;
-	struct socket_peer before = {};
-	struct socket_peer peer;
+	struct socket_peer peer = {};
 	bool taken;
 
 	if (!uses || !socket || (!v6_hook && goes_to_peer(ctx, to)))
 		return false;
 	taken = is_node_port_use(uses, &to->address) && !is_served_at_home(ctx, to);
-	if (taken && recall_given(socket, to, &before) && still_serves(ctx, &before)) {
-		*to = before.given;
+	if (taken && recall_given(socket, to, &peer) && still_serves(ctx, &peer)) {
+		*to = peer.given;
 		return true;
 	}
-	if (!taken || !choose(ctx, v6_hook, to, &before, &peer)) {
+	if (!taken || !choose(ctx, v6_hook, to, peer.pod, &peer)) {
 		__builtin_memset(&peer, 0, sizeof(peer));
 		peer.asked = *to;
 		remember_given(socket, &peer); /* it goes there without us */

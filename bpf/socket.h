@@ -142,13 +142,12 @@ __noinline int select_at_v6_hook(struct bpf_sock_addr *ctx, __u64 doubted)
 
 /*
  * Chooses a pod for what the socket asks for. False where it asks for something else, or where there is no pod: then
- * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again". `before`
- * was given until now, and doesn't serve, or doesn't answer; NULL: nothing was.
+ * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again". The pod
+ * `doubted` was given until now, and doesn't serve, or doesn't answer; 0: none was.
  */
 static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, const struct endpoint *asked,
-				   const struct socket_peer *before, struct socket_peer *peer)
+				   __u64 doubted, struct socket_peer *peer)
 {
-	__u64 doubted = before ? before->pod : 0;
 	struct node_port_backend *place;
 	struct backend *backend;
 	struct node_port *port;
