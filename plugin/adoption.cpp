@@ -21,11 +21,11 @@ namespace {
 using Outcome = AdoptionResult::Outcome;
 
 /// The name that every runtime gives to the interface of a pod's own network.
-constexpr std::string_view pod_interface = "eth0";
+constexpr std::string_view default_interface = "eth0";
 
 AttachmentId attachment_of(const Sandbox& sandbox)
 {
-    return {sandbox.id, std::string(pod_interface)};
+    return {sandbox.id, std::string(default_interface)};
 }
 
 std::string full_name(const Sandbox& sandbox)
@@ -44,7 +44,7 @@ Attachment resolve(const Sandbox& sandbox, const std::string& network)
     if (sandbox.netns.empty())
         throw Error(Code::io_failure, "the container runtime doesn't tell its network namespace; start the pod anew");
     std::vector<Address> of_device;
-    in_netns(open_netns(sandbox.netns), [&] { of_device = read_addresses_of(std::string(pod_interface)); });
+    in_netns(open_netns(sandbox.netns), [&] { of_device = read_addresses_of(std::string(default_interface)); });
     const PodAddresses addresses = choose_pod_addresses(sandbox.addresses, of_device);
 
     Attachment pod;
@@ -127,7 +127,7 @@ PodAddresses choose_pod_addresses(const std::vector<std::string>& told, const st
             first_of_family = address;
     if (!chosen.v4 && !chosen.v6) {
         const std::string found = listed(of_device, &Address::to_string);
-        throw Error(Code::io_failure, "the pod's " + std::string(pod_interface) + " has " +
+        throw Error(Code::io_failure, "the pod's " + std::string(default_interface) + " has " +
                                           (found.empty() ? "no address" : found) +
                                           (told.empty() ? "" : ", while the container runtime says " + listed(told)) +
                                           "; start the pod anew");

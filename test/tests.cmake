@@ -6,7 +6,6 @@ include(CTest)
 
 # Tests are no part of a release: what they link of the plugin is optimised, they themselves are compiled as fast as can be.
 function(test_code target)
-    set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
 endfunction()
 

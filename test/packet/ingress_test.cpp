@@ -126,8 +126,11 @@ PACKET_CASE("node_ingress", "TCP and UDP of one number are two ports", every_kin
 PACKET_CASE("node_ingress", "a backend that is another pod's by now gets nothing new", every_kind)
 {
     OneGateway gateway(kind);
-    gateway.programs.backends.put(endpoint_of(gateway.pod.at(kind), kind.protocol),
-                                  {8, 0, gateway.pod.netns_id, htons(9080), 0});
+    abi::backend others{};
+    others.pod = gateway.pod.id + 1;
+    others.netns = gateway.pod.netns_id;
+    others.listener = htons(9080);
+    gateway.programs.backends.put(endpoint_of(gateway.pod.at(kind), kind.protocol), others);
     check_untouched(gateway.programs.ingress(request(kind)), request(kind));
     CHECK(gateway.programs.flows_new.all().empty());
 }

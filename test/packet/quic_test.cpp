@@ -105,7 +105,7 @@ Packet elsewhere(Packet packet)
 
 PACKET_CASE("node_ingress", "a QUIC connection keeps its pod when its client's address changes", over_udp)
 {
-    const std::size_t size = GENERATE(1, 4, 8, 9, 16, 17, 20);
+    const std::size_t size = GENERATE(1U, 4U, 8U, 9U, 16U, 17U, 20U);
     const std::uint32_t version = GENERATE(version_1, version_2);
     TwoPods pods(kind);
     const Bytes id = id_of(7, size);

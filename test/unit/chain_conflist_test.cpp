@@ -150,12 +150,12 @@ TEST_CASE("a list that holds nothing but us isn't emptied", "[chain]")
 
 TEST_CASE("what a runtime reads in a file", "[chain]")
 {
-    const NetworkFile cilium = read_network_file("05-cilium.conflist", of_cilium);
-    CHECK(cilium.network == "cilium");
-    CHECK_FALSE(cilium.single);
-    CHECK(cilium.plugins == Types{"cilium-cni"});
-    CHECK(cilium.versions == Types{"0.3.1"});
-    CHECK(cilium.reads_drop_ins);
+    const NetworkFile file = read_network_file("05-cilium.conflist", of_cilium);
+    CHECK(file.network == "cilium");
+    CHECK_FALSE(file.single);
+    CHECK(file.plugins == Types{"cilium-cni"});
+    CHECK(file.versions == Types{"0.3.1"});
+    CHECK(file.reads_drop_ins);
 
     CHECK(read_network_file("10-a.conf", R"({"name":"a","type":"ptp"})").single);
     CHECK(read_network_file("10-a.json", R"({"name":"a","type":"ptp"})").single);
