@@ -28,7 +28,7 @@ fuzz: setup build/build.ninja
 
 soak: setup build/build.ninja
 	cmake --build --preset release --target sallyport node_tests
-	SALLYPORT_SOAK=1 build/node_tests "[load]"
+	SALLYPORT_SOAK=1 build/node_tests "[load],[soak]"
 
 tidy:
 	.ci/setup

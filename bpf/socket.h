@@ -145,8 +145,8 @@ __noinline int select_at_v6_hook(struct bpf_sock_addr *ctx, __u64 doubted)
  * the host refuses. There is no hold here: a system call is answered now, and connect() has no "try again". The pod
  * `doubted` was given until now, and doesn't serve, or doesn't answer; 0: none was.
  */
-static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, const struct endpoint *asked,
-				   __u64 doubted, struct socket_peer *peer)
+static __always_inline bool choose(struct bpf_sock_addr *ctx, bool v6_hook, const struct endpoint *asked, __u64 doubted,
+				   struct socket_peer *peer)
 {
 	struct node_port_backend *place;
 	struct backend *backend;

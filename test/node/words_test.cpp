@@ -7,7 +7,6 @@
 #include "support/local_node.hpp"
 #include "support/pod_of.hpp"
 #include "support/require_ok.hpp"
-#include "support/soak.hpp"
 #include "support/traffic.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -143,10 +142,8 @@ TEST_CASE("an API server that is away changes nothing at first, and what it says
 }
 
 // Takes three minutes of waiting, so only `make soak` has the patience.
-TEST_CASE("Kubernetes' word is renewed while it is followed, and lapses when it isn't", "[load][kubernetes][words]")
+TEST_CASE("Kubernetes' word is renewed while it is followed, and lapses when it isn't", "[.soak][kubernetes][words]")
 {
-    if (!soaking())
-        SKIP("waits for three minutes; SALLYPORT_SOAK=1 does");
     WatchedPods cluster;
     cluster.server.list({told(cluster.older, "1", true), told(cluster.younger, "2", false)}, "10");
     const Agent agent(cluster.node);

@@ -103,7 +103,8 @@ void Namespace::set_offload(const std::string& device, bool on) const
 {
     run([&] {
         const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        for (const unsigned command : std::array<unsigned, 4>{ETHTOOL_STXCSUM, ETHTOOL_SSG, ETHTOOL_STSO, ETHTOOL_SGSO}) {
+        for (const unsigned command :
+             std::array<unsigned, 4>{ETHTOOL_STXCSUM, ETHTOOL_SSG, ETHTOOL_STSO, ETHTOOL_SGSO}) {
             ethtool_value value{command, on ? 1U : 0U};
             ifreq request{};
             std::strncpy(request.ifr_name, device.c_str(), IFNAMSIZ - 1);

@@ -5,6 +5,8 @@
 #include "sallyport/os/unique_fd.hpp"
 #include "support/netns.hpp"
 
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -19,6 +21,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iterator>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -237,14 +240,25 @@ std::size_t open_descriptors()
 
 bool leaves_traces(const SystemCall& call)
 {
-    static const std::vector<long> numbers{
-        SYS_bpf,      SYS_openat,    SYS_write,  SYS_flock,  SYS_sendto, SYS_sendmsg,  SYS_mkdirat,
-        SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_mount,  SYS_setns,  SYS_close,
+    static const std::set<unsigned long> changing{
+        SYS_write, SYS_sendto, SYS_sendmsg, SYS_mount,  SYS_unlinkat, SYS_linkat, SYS_renameat2, SYS_mkdirat,
 #ifdef SYS_mkdir  // x86-64's older forms
-        SYS_mkdir,    SYS_unlink,    SYS_rmdir,  SYS_rename, SYS_open,   SYS_renameat,
+        SYS_mkdir, SYS_unlink, SYS_rmdir,   SYS_rename, SYS_renameat,
 #endif
     };
-    return std::find(numbers.begin(), numbers.end(), static_cast<long>(call.number)) != numbers.end();
+    // They only look, or what they make is gone with its descriptor.
+    static const std::set<unsigned long> traceless_bpf{
+        BPF_MAP_CREATE,       BPF_MAP_LOOKUP_ELEM,  BPF_MAP_GET_NEXT_KEY,  BPF_MAP_LOOKUP_BATCH,
+        BPF_PROG_LOAD,        BPF_BTF_LOAD,         BPF_OBJ_GET,           BPF_PROG_GET_NEXT_ID,
+        BPF_MAP_GET_NEXT_ID,  BPF_BTF_GET_NEXT_ID,  BPF_LINK_GET_NEXT_ID,  BPF_PROG_GET_FD_BY_ID,
+        BPF_MAP_GET_FD_BY_ID, BPF_BTF_GET_FD_BY_ID, BPF_LINK_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD,
+        BPF_PROG_QUERY,       BPF_PROG_TEST_RUN,
+    };
+    if (call.number == SYS_bpf)
+        return !traceless_bpf.contains(call.arguments[0]);
+    if (call.number == SYS_openat)
+        return (call.arguments[2] & (O_CREAT | O_TRUNC)) != 0;
+    return changing.contains(call.number);
 }
 
 }  // namespace sallyport::test

@@ -77,7 +77,9 @@ Output execute_traced(const Invocation& invocation, const std::function<bool(con
 /// Of this process.
 std::size_t open_descriptors();
 
-/// True for calls that change, or may change, what is left behind: bpf(), files, locks, netlink.
+/// True for calls that change, or may change, what is left behind by a process that is killed: files, netlink, what
+/// bpf() does to tables, pins and attachments. Locks and whatever else goes with a descriptor are gone with the
+/// process, in the middle or not.
 bool leaves_traces(const SystemCall& call);
 
 }  // namespace sallyport::test

@@ -144,9 +144,8 @@ TEST_CASE("a gRPC status is told with its message", "[cri]")
         {14, "server is not initialized yet", Code::try_again_later, "14 (unavailable)"},
         {99, "", Code::io_failure, "status 99"},
     }));
-    const CriServer server([&](const std::string&, const std::string&) {
-        return CriAnswer{.status = status, .status_text = text};
-    });
+    const CriServer server(
+        [&](const std::string&, const std::string&) { return CriAnswer{.status = status, .status_text = text}; });
     require_refusal([&] { CriClient(server.socket()).version(); }, code, {shown});
 }
 
