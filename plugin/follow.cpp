@@ -6,6 +6,9 @@
 #include "sallyport/error.hpp"
 #include "sallyport/log.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace sallyport {
 
 std::vector<Device> choose_devices(const Config& config, const NodeNetwork& network)
@@ -25,7 +28,24 @@ Surroundings look_around(const Config& config)
     return node;
 }
 
-std::optional<std::string> follow_node(Datapath& datapath, const Config& config, const Surroundings& node, bool exposes)
+std::vector<Device> may_return(const Config& config, const NodeNetwork& network, const std::vector<Device>& outside,
+                               const std::vector<std::string>& attached)
+{
+    std::vector<Device> devices;
+    if (config.devices)
+        return devices;
+    std::copy_if(network.devices.begin(), network.devices.end(), std::back_inserter(devices),
+                 [&](const Device& device) {
+                     const auto is_it = [&](const Device& other) { return other.ifindex == device.ifindex; };
+                     return device.master == 0 &&  // else its master has what arrives there
+                            std::find(attached.begin(), attached.end(), device.name) != attached.end() &&
+                            std::none_of(outside.begin(), outside.end(), is_it);
+                 });
+    return devices;
+}
+
+std::optional<std::string> follow_node(Datapath& datapath, const Config& config, const Surroundings& node, bool exposes,
+                                       const std::function<bool(const Device&)>& stays)
 {
     if (exposes)
         require_any(node.outside, config.devices);
@@ -40,7 +60,10 @@ std::optional<std::string> follow_node(Datapath& datapath, const Config& config,
                                 "processes of the node may bind them (reservePorts): ") +
                     error.what();
     }
-    datapath.follow_devices(node.outside);
+    std::vector<Device> devices = node.outside;
+    const auto departed = may_return(config, node.network, node.outside, datapath.devices());
+    std::copy_if(departed.begin(), departed.end(), std::back_inserter(devices), stays);
+    datapath.follow_devices(devices);
     return shortfall;
 }
 

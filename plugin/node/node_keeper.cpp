@@ -19,6 +19,9 @@ namespace {
 /// The loop has other things to do; whoever has the lock needs milliseconds.
 constexpr std::chrono::milliseconds lock_patience{200};
 
+/// How long a device that may return is waited for.
+constexpr std::chrono::seconds return_patience{15};
+
 bool exposes_at_node(const Datapath& datapath)
 {
     const auto entries = datapath.bindings().node_ports();
@@ -56,11 +59,26 @@ void NodeKeeper::follow()
 void NodeKeeper::follow(Datapath& datapath, const Surroundings& node)
 {
     const bool exposes = exposes_at_node(datapath);
-    shortfall_ = follow_node(datapath, config_, node, exposes).value_or(std::string());
+    const auto departed = may_return(config_, node.network, node.outside, datapath.devices());
+    std::map<int, std::chrono::steady_clock::time_point> since;
+    for (const Device& device : departed) {
+        const auto known = departed_.find(device.ifindex);
+        since[device.ifindex] = known == departed_.end() ? std::chrono::steady_clock::now() : known->second;
+    }
+    departed_ = since;
+    shortfall_ = follow_node(datapath, config_, node, exposes, [&](const Device& device) {
+                     return stays(device);
+                 }).value_or(std::string());
     followed_.clear();
     if (exposes)
         for (const Device& device : node.outside)
             followed_.insert(device.ifindex);
+}
+
+bool NodeKeeper::stays(const Device& device) const
+{
+    const auto since = departed_.find(device.ifindex);
+    return since != departed_.end() && std::chrono::steady_clock::now() - since->second < return_patience;
 }
 
 /// Before anything is put right.
@@ -87,7 +105,10 @@ bool NodeKeeper::is_sound() const
         return false;
     if (!exposes_at_node(*datapath))
         return true;
-    const auto devices = choose_devices(config_, *network_);
+    auto devices = choose_devices(config_, *network_);
+    const auto departed = may_return(config_, *network_, devices, datapath->devices());
+    std::copy_if(departed.begin(), departed.end(), std::back_inserter(devices),
+                 [&](const Device& device) { return stays(device); });
     return datapath->missing_hooks(devices).empty() && datapath->devices() == names_of(devices) &&
            (!shortfall_.empty() ||  // which another attempt every other second wouldn't end
             datapath->runs_at_cgroups(config_.paths.cgroup, config_.local_access, config_.reserve_ports));

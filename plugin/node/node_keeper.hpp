@@ -10,7 +10,9 @@
 #include "sallyport/datapath.hpp"
 #include "sallyport/follow.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -49,10 +51,12 @@ public:
 private:
     void follow(Datapath& datapath, const Surroundings& node);
     void count_lost(const std::vector<Device>& devices);
+    bool stays(const Device& device) const;
 
     Config config_;
-    std::optional<NodeNetwork> network_;  ///< as of the last follow()
-    std::set<int> followed_;              ///< devices that it attached to, by ifindex
+    std::optional<NodeNetwork> network_;                             ///< as of the last follow()
+    std::set<int> followed_;                                         ///< devices that it attached to, by ifindex
+    std::map<int, std::chrono::steady_clock::time_point> departed_;  ///< those of may_return(), by ifindex: since when
     std::string shortfall_;
     std::string hidden_pods_;
     std::uint64_t reattached_ = 0;

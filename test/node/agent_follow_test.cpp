@@ -108,8 +108,43 @@ TEST_CASE("a default route makes a device an outside one", "[agent][follow]")
     node.host.ip("route add 0.0.0.0/0 dev eth1 metric 2000\n");
     CHECK(eventually([&] { return chain_of(node.host, "eth1", true) == Names{"node_ingress"}; }));
     node.host.ip("route del 0.0.0.0/0 dev eth1 metric 2000\n");
+    std::this_thread::sleep_for(10s);  // it might have come back
+    CHECK(chain_of(node.host, "eth1", true) == Names{"node_ingress"});
     CHECK(eventually([&] { return chain_of(node.host, "eth1", true) == Names{}; }));
+    CHECK(eventually([&] { return chain_of(node.host, "eth1", false) == Names{}; }));
     check_serves(node);
+}
+
+TEST_CASE("an address that goes and returns takes no connection along", "[agent][follow]")
+{
+    Node node;
+    const ServingGateway gateway(node);
+    add_device(node, "eth1");
+    const Agent agent(node);
+    agent.wait_until_begun();
+    CHECK(eventually([&] { return chain_of(node.host, "eth1", true) == Names{"node_ingress"}; }));
+    std::vector<std::unique_ptr<Connection>> connections;
+    for (int i = 0; i < 50; i++) {
+        connections.push_back(std::make_unique<Connection>(node.client, Target{"192.168.101.1", 80}));
+        connections.back()->send("echo\n");
+        REQUIRE(connections.back()->read_line() == "ready");
+    }
+    for (const bool somebody_starts : {false, true}) {
+        CAPTURE(somebody_starts);
+        node.host.ip("addr del 192.168.101.1/24 dev eth1\n");
+        for (const auto& connection : connections)
+            connection->send("spoken while it was away\n");
+        std::this_thread::sleep_for(1s);
+        if (somebody_starts) {
+            Pod other(node, {.name = "other", .kubernetes_namespace = "others", .expose = "443:9443"});
+            require_ok(other.add());
+            require_ok(other.del());
+        }
+        CHECK(chain_of(node.host, "eth1", true) == Names{"node_ingress"});
+        node.host.ip("addr add 192.168.101.1/24 dev eth1\n");
+        for (const auto& connection : connections)
+            CHECK(connection->read_line() == "spoken while it was away");
+    }
 }
 
 TEST_CASE("a cgroup that comes gets its hooks", "[agent][follow]")
