@@ -4,6 +4,7 @@
 
 #include "support/http.hpp"
 #include "support/places.hpp"
+#include "support/subprocess.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -21,12 +22,21 @@ void write(const Path& file, const std::string& text)
     std::ofstream(file) << text;
 }
 
+/// Its certificate is nobody's that a client would trust.
+void write_certificate(const Path& directory)
+{
+    must_execute(
+        {.argv = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                  "-days", "30", "-subj", "/CN=gateway.test", "-addext", "subjectAltName=DNS:gateway.test", "-keyout",
+                  (directory / "key.pem").string(), "-out", (directory / "certificate.pem").string()}});
+}
+
 /// One of programs/, with this answer.
 Path program(const Path& directory, const std::string& name, const std::string& answer)
 {
     write(directory / "answer", answer);
     const Path file = directory / name;
-    std::filesystem::copy_file(Path(source_directory()) / "test/gateways/programs" / name, file);
+    std::filesystem::copy_file(program_file(name), file);
     return file;
 }
 
@@ -112,6 +122,22 @@ Words hypercorn(const Path& directory, const std::string& answer)
     return {"hypercorn", "--bind", "0.0.0.0:9080", program(directory, "app.py", answer).string() + ":asgi"};
 }
 
+Words caddy_quic(const Path& directory, const std::string& answer)
+{
+    write_certificate(directory);
+    write(directory / "Caddyfile", "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n:9080 {\n\trespond \"" +
+                                       answer + "\"\n}\nhttps://:9443 {\n\ttls " +
+                                       (directory / "certificate.pem").string() + " " +
+                                       (directory / "key.pem").string() + "\n\trespond \"" + answer + "\"\n}\n");
+    return {"caddy", "run", "--adapter", "caddyfile", "--config", (directory / "Caddyfile").string()};
+}
+
+Words aioquic(const Path& directory, const std::string& answer)
+{
+    write_certificate(directory);
+    return {"python", program(directory, "quic_server.py", answer).string()};
+}
+
 /// "" where there is none.
 std::string fetched()
 {
@@ -145,6 +171,16 @@ std::vector<Server> servers()
                                           {"Apache, WINCH", SIGWINCH, apache},
                                       });
     return servers;
+}
+
+std::vector<Server> quic_servers()
+{
+    return {{"Caddy (quic-go)", SIGTERM, caddy_quic}, {"aioquic", SIGTERM, aioquic}};
+}
+
+std::filesystem::path program_file(const std::string& name)
+{
+    return Path(source_directory()) / "test/gateways/programs" / name;
 }
 
 std::string servers_path()

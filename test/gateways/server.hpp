@@ -23,6 +23,12 @@ struct Server
 /// Has `make gateways` fetched those that Debian hasn't (to the directory SALLYPORT_GATEWAYS)?
 bool all_are_asked_for();
 
+/// Those that speak QUIC, at UDP port 9443 of IPv4; all fetched.
+std::vector<Server> quic_servers();
+
+/// One of programs/ of this folder.
+std::filesystem::path program_file(const std::string& name);
+
 /// Those of Debian, which `make test` has, or all of them.
 std::vector<Server> servers();
 
