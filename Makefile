@@ -5,7 +5,7 @@
 # A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: all releases setup test fuzz soak tidy demo bench gateways kernels fresh image deb clean
+.PHONY: all releases setup test fuzz soak tidy demo bench gateways gvisor kernels fresh image deb clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -45,9 +45,17 @@ bench: setup
 
 # Eleven real servers, and how they end behind a node port; downloads those that Debian hasn't. Prints a table.
 gateways: setup build/build.ninja
+	.ci/setup
 	.ci/setup-gateways
 	cmake --build --preset release --target sallyport gateways_tests
-	SALLYPORT_GATEWAYS=/usr/local/lib/sallyport-deps/gateways build/gateways_tests
+	SALLYPORT_GATEWAYS=/usr/local/lib/sallyport-deps/gateways build/gateways_tests "[gateways],[quic]"
+
+# Pods of a real gVisor, in whose namespace nobody sees a socket; compiles it first, for some minutes.
+gvisor: setup build/build.ninja
+	.ci/setup
+	.ci/setup-gvisor
+	cmake --build --preset release --target sallyport node_tests runtime_gateway
+	SALLYPORT_RUNSC=/usr/local/lib/sallyport-deps/gvisor/runsc build/node_tests "[serves]"
 
 # The same node in virtual machines with Debian's 5.10, 6.1 and 6.12 kernels, of amd64 and arm64; downloads them.
 kernels: setup build/build.ninja

@@ -81,7 +81,8 @@ if(BUILD_TESTING)
     target_precompile_headers(test_support REUSE_FROM unit_test_support)
     # In one file alone: a path of this checkout makes each file that is told it another one elsewhere, for a cache too.
     set_source_files_properties(test/support/places.cpp PROPERTIES COMPILE_DEFINITIONS
-        "SALLYPORT_BIN=\"$<TARGET_FILE:sallyport>\";SALLYPORT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
+        "SALLYPORT_BIN=\"$<TARGET_FILE:sallyport>\";SALLYPORT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\";\
+SALLYPORT_BUILD_DIR=\"${PROJECT_BINARY_DIR}\"")
 
     catch_tier(unit TIMEOUT 300)
     catch_tier(packet TIMEOUT 120)

@@ -12,7 +12,6 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 
-#include <array>
 #include <atomic>
 #include <map>
 #include <optional>
@@ -25,8 +24,13 @@ using sallyport::Word;
 
 namespace {
 
-constexpr std::array every_hiding{Hiding::redirect, Hiding::elsewhere, Hiding::tproxy, Hiding::bound_device,
-                                  Hiding::machine};
+/// gVisor is fetched by `make gvisor`, which tries it alone.
+std::vector<Hiding> every_hiding()
+{
+    if (!runsc().empty())
+        return {Hiding::gvisor};
+    return {Hiding::redirect, Hiding::elsewhere, Hiding::tproxy, Hiding::bound_device, Hiding::machine};
+}
 
 const std::string both_ports = "80:9080, 443:9080/udp";
 
@@ -101,7 +105,7 @@ std::string why_of(const Node& node, const Pod& pod)
 
 TEST_CASE("a pod that answers is reached, though no socket is seen in it", "[serves]")
 {
-    const Hiding hiding = GENERATE(from_range(every_hiding));
+    const Hiding hiding = GENERATE(from_range(every_hiding()));
     CAPTURE(name_of(hiding));
     LocalNode node;
     Pod gateway(node, spec_for(hiding, {.name = "gateway", .expose = both_ports}));
@@ -127,7 +131,7 @@ TEST_CASE("a pod that answers is reached, though no socket is seen in it", "[ser
 TEST_CASE("such a pod is handed over to and from without a failed connection, once Kubernetes calls it Ready",
           "[serves]")
 {
-    const Hiding hiding = GENERATE(from_range(every_hiding));
+    const Hiding hiding = GENERATE(from_range(every_hiding()));
     CAPTURE(name_of(hiding));
     Node node;
     Pod older(node, {.name = "older", .expose = both_ports});
@@ -185,7 +189,7 @@ TEST_CASE("a pod that is ending gets nothing new, though its server goes on list
         CHECK(name_in(ask_tcp(node.client, {i % 2 == 0 ? node_v4 : node_v6, 80})) == "older");
     before.send("still here\n");
     CHECK(before.read_line() == "still here");
-    CHECK(why_of(node, younger) == "ending since 3s");
+    CHECK(why_of(node, younger).starts_with("ending since "));
 
     say(node, older, {.ending = true});
     CHECK(name_in(ask_tcp(node.client, {node_v4, 80})) != "refused");  // nobody else is left

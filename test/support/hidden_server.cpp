@@ -2,7 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/hidden_server.hpp"
 
+#include "support/places.hpp"
 #include "support/subprocess.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
 
 namespace sallyport::test {
 namespace {
@@ -83,7 +91,54 @@ void move_addresses(const Pod& pod, const Namespace& machine)
                "route add ::/0 via fe80::7:1 dev eth0\n");
 }
 
+/// A container's bundle: the server of tier runtime, in the pod's network.
+void write_bundle(const std::filesystem::path& bundle, const Pod& pod)
+{
+    std::filesystem::create_directories(bundle / "rootfs");
+    std::filesystem::copy_file(runtime_gateway(), bundle / "rootfs/gateway");
+    Json namespaces = Json::array();
+    for (const char* type : {"pid", "ipc", "uts", "mount"})
+        namespaces.push_back({{"type", type}});
+    namespaces.push_back({{"type", "network"}, {"path", pod.netns.path()}});
+    std::ofstream(bundle / "config.json")
+        << Json{{"ociVersion", "1.0.0"},
+                {"hostname", pod.spec().name},
+                {"root", {{"path", "rootfs"}, {"readonly", true}}},
+                {"process", {{"args", {"/gateway"}}, {"cwd", "/"}, {"user", {{"uid", 0}, {"gid", 0}}}}},
+                {"linux", {{"namespaces", namespaces}}}};
+}
+
 }  // namespace
+
+/// A container of gVisor's.
+class Sandboxed
+{
+public:
+    Sandboxed(const std::filesystem::path& directory, const Pod& pod) : directory_(directory)
+    {
+        write_bundle(directory_ / "bundle", pod);
+        must_execute({.argv = command({"run", "--detach", "--bundle", (directory_ / "bundle").string(), "gateway"})});
+    }
+    ~Sandboxed() { execute({.argv = command({"delete", "--force", "gateway"})}); }
+
+private:
+    std::vector<std::string> command(const std::vector<std::string>& arguments) const
+    {
+        std::vector<std::string> words{runsc(),     "--root",          (directory_ / "root").string(),
+                                       "--network", "sandbox",         "--platform",
+                                       "systrap",   "--ignore-cgroups"};
+        words.insert(words.end(), arguments.begin(), arguments.end());
+        return words;
+    }
+
+    std::filesystem::path directory_;
+};
+
+std::string runsc()
+{
+    const char* path = std::getenv("SALLYPORT_RUNSC");
+    return path != nullptr ? path : "";
+}
 
 std::string name_of(Hiding hiding)
 {
@@ -98,6 +153,8 @@ std::string name_of(Hiding hiding)
         return "bound_device";
     case Hiding::machine:
         return "machine";
+    case Hiding::gvisor:
+        return "gvisor";
     }
     return {};
 }
@@ -133,6 +190,12 @@ HiddenServer::HiddenServer(Node& node, const Pod& pod, Hiding hiding) : hiding_(
         machine_ = std::make_unique<Namespace>(pod.netns.name() + "-machine");
         move_addresses(pod, *machine_);
         listen(*machine_, 9080);
+        break;
+    case Hiding::gvisor:
+        gvisor_ = std::make_unique<Sandboxed>(node.directory() / ("gvisor-of-" + pod.netns.name()), pod);
+        for (const auto end = std::chrono::steady_clock::now() + 2 * patience;
+             ask_tcp(node.host, {pod.v4, 9080}).find(name_) != 0 && std::chrono::steady_clock::now() < end;)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
         break;
     }
 }

@@ -20,7 +20,11 @@ enum class Hiding {
     tproxy,        ///< nftables hands it to a transparent socket of another port; TCP alone
     bound_device,  ///< the socket is bound to the pod's device, whose number is none of the node's
     machine,       ///< the pod's address belongs to a namespace within: a virtual machine's place
+    gvisor,        ///< the pod's address belongs to a network stack that is a process: a real gVisor's
 };
+
+/// gVisor's runtime, where `make gvisor` names it (SALLYPORT_RUNSC); "" elsewhere.
+std::string runsc();
 
 std::string name_of(Hiding hiding);
 
@@ -46,6 +50,7 @@ private:
     std::string name_;
     std::unique_ptr<Pod> other_;
     std::unique_ptr<Namespace> machine_;
+    std::unique_ptr<class Sandboxed> gvisor_;
     std::vector<std::unique_ptr<TcpServer>> tcp_;
     std::vector<std::unique_ptr<UdpServer>> udp_;
 };

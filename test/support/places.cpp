@@ -12,6 +12,11 @@ std::string sallyport_binary()
     return binary ? binary : SALLYPORT_BIN;
 }
 
+std::string runtime_gateway()
+{
+    return SALLYPORT_BUILD_DIR "/runtime_gateway";
+}
+
 std::string source_directory()
 {
     return SALLYPORT_SOURCE_DIR;
