@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <vector>
 
 namespace sallyport {
 
@@ -28,9 +29,11 @@ bool runs(Place place, const char* name)
 {
     if (has(tcx_chain(place), name))
         return true;
-    // Also where the kernel has tcx: Cilium can be told not to use it.
-    const __u32 filter = filter_program_of_cilium(place);
-    return filter != 0 && program_name(filter).starts_with(name);
+    // Also where the kernel has tcx: Cilium can be told not to use it. At any priority: `--bpf-filter-priority` says
+    // which.
+    const std::vector<__u32> filters = filter_programs_of_others(place);
+    return std::any_of(filters.begin(), filters.end(),
+                       [&](__u32 program) { return program_name(program).starts_with(name); });
 }
 
 }  // namespace

@@ -17,8 +17,7 @@ namespace sallyport {
 
 namespace {
 
-constexpr __u32 priority_of_cilium = 1;
-constexpr __u32 handle_of_cilium = 1;
+constexpr __u32 priority_of_cilium = 1;  // by default; the least that there is
 // Two, so that ours can be added anew at the head before the older one goes.
 constexpr std::array<__u32, 2> our_handles{0x5a11, 0x5a12};
 
@@ -32,10 +31,10 @@ bpf_tc_hook clsact_hook(Place place)
 }
 
 /// The id of the program under that handle; 0 where there is none.
-__u32 program_under(Place place, __u32 handle)
+__u32 program_under(Place place, __u32 handle, __u32 priority = priority_of_cilium)
 {
     const bpf_tc_hook hook = clsact_hook(place);
-    LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = priority_of_cilium);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = priority);
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
@@ -86,9 +85,16 @@ bool is_filter_first(Place place)
            std::find(our_handles.begin(), our_handles.end(), filters.front().handle) != our_handles.end();
 }
 
-__u32 filter_program_of_cilium(Place place)
+std::vector<__u32> filter_programs_of_others(Place place)
 {
-    return program_under(place, handle_of_cilium);
+    std::vector<__u32> programs;
+    for (const TcFilter& filter : list_tc_filters(place.ifindex, place.direction == Direction::ingress)) {
+        const bool ours = filter.priority == priority_of_cilium &&
+                          std::find(our_handles.begin(), our_handles.end(), filter.handle) != our_handles.end();
+        if (const __u32 program = filter.is_program && !ours ? program_under(place, filter.handle, filter.priority) : 0)
+            programs.push_back(program);
+    }
+    return programs;
 }
 
 }  // namespace sallyport

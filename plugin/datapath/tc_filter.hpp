@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#include <vector>
+
 namespace sallyport {
 
 /// Makes `program` our filter there, before all others of its priority, and removes our older one after that. Throws
@@ -25,7 +27,7 @@ __u32 filter_program(Place place);
 /// Is ours the first that packets meet there? False where there is none.
 bool is_filter_first(Place place);
 
-/// The id of the program of the one filter that Cilium's would be; 0 where there is none.
-__u32 filter_program_of_cilium(Place place);
+/// The ids of the programs that filters of others run there, at whatever priority, first to last.
+std::vector<__u32> filter_programs_of_others(Place place);
 
 }  // namespace sallyport

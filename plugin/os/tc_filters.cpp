@@ -16,6 +16,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <string_view>
 
 namespace sallyport {
 namespace {
@@ -47,6 +48,16 @@ void send_request(const UniqueFd& netlink, int ifindex, bool ingress)
         fail(ifindex, errno);
 }
 
+std::string_view kind_of(const nlmsghdr& message)
+{
+    const auto* const filter = static_cast<const tcmsg*>(NLMSG_DATA(&message));
+    auto left = static_cast<unsigned>(message.nlmsg_len - NLMSG_LENGTH(sizeof *filter));
+    for (const rtattr* attribute = TCA_RTA(filter); RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+        if (attribute->rta_type == TCA_KIND)
+            return static_cast<const char*>(RTA_DATA(attribute));
+    return {};
+}
+
 /// False once the list has ended.
 bool read_answer(nlmsghdr* message, int ifindex, std::vector<TcFilter>& filters)
 {
@@ -62,7 +73,7 @@ bool read_answer(nlmsghdr* message, int ifindex, std::vector<TcFilter>& filters)
     // Each priority is listed by itself too, under handle 0.
     if (message->nlmsg_type == RTM_NEWTFILTER && message->nlmsg_len >= NLMSG_LENGTH(sizeof *filter) &&
         filter->tcm_handle != 0)
-        filters.push_back({filter->tcm_info >> 16, filter->tcm_handle});
+        filters.push_back({filter->tcm_info >> 16, filter->tcm_handle, kind_of(*message) == "bpf"});
     return true;
 }
 

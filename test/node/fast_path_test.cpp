@@ -283,7 +283,7 @@ TEST_CASE("local processes reach a pod that has the fast path", "[fast_path]")
 TEST_CASE("where Cilium's programs run, the fast path is refused, and nothing is left", "[fast_path]")
 {
     Node node;
-    const Cilium::Mode mode = GENERATE(Cilium::Mode::tcx, Cilium::Mode::legacy);
+    const Cilium::Mode mode = GENERATE(Cilium::Mode::tcx, Cilium::Mode::legacy, Cilium::Mode::late);
     node.plugin["fastPath"] = true;
     Pod pod(node, {.expose = "80:9080"});
     SECTION("on the outside device")

@@ -43,7 +43,7 @@ struct CiliumGateway
 
 Cilium::Mode either_mode()
 {
-    return GENERATE(Cilium::Mode::tcx, Cilium::Mode::legacy);
+    return GENERATE(Cilium::Mode::tcx, Cilium::Mode::legacy, Cilium::Mode::late);
 }
 
 std::string echo(Connection& connection, const std::string& line)
@@ -119,7 +119,7 @@ TEST_CASE("ours are first, before Cilium's, and stay so over restarts of its age
     check_order();
     for (int i = 0; i < 5; i++) {
         cilium.restart();
-        if (mode == Cilium::Mode::legacy)
+        if (mode != Cilium::Mode::tcx)
             cilium.reattach();
         check_order();
         CHECK(echo(open, "still here") == "still here");

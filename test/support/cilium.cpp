@@ -127,7 +127,7 @@ void Cilium::attach(const std::string& device, bool ingress, const char* program
     hooks_.push_back({device, ingress, program});
     Hook& hook = hooks_.back();
     node_.host.run([&] {
-        if (mode_ == Mode::legacy) {
+        if (mode_ != Mode::tcx) {
             bpf_tc_hook qdisc = clsact(device, ingress);
             if (const int error = bpf_tc_hook_create(&qdisc); error != 0 && error != -EEXIST)
                 fail(-error, "make clsact on " + device);
@@ -147,7 +147,7 @@ void Cilium::attach_filter(const Hook& hook, unsigned flags) const
 {
     const bpf_tc_hook qdisc = clsact(hook.device, hook.ingress);
     LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_of(*object_, hook.program), .flags = flags, .handle = 1,
-                .priority = 1);
+                .priority = priority());
     if (const int error = bpf_tc_attach(&qdisc, &options); error != 0)
         fail(-error, std::string("add filter ") + hook.program + " to " + hook.device);
 }
@@ -182,7 +182,7 @@ void Cilium::restart()
     detach_all_of_cgroup(node_.plugin.at("cgroup").get<std::string>());
     object_ = load(object_.get());
     for (const Hook& hook : hooks_) {
-        if (mode_ == Mode::legacy) {
+        if (mode_ != Mode::tcx) {
             node_.host.run([&] { attach_filter(hook, BPF_TC_F_REPLACE); });
             continue;
         }
@@ -198,7 +198,7 @@ void Cilium::reattach()
     for (const Hook& hook : hooks_)
         node_.host.run([&] {
             const bpf_tc_hook qdisc = clsact(hook.device, hook.ingress);
-            LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = 1);
+            LIBBPF_OPTS(bpf_tc_opts, options, .handle = 1, .priority = priority());
             if (const int error = bpf_tc_detach(&qdisc, &options); error != 0)
                 fail(-error, "remove the filter of " + hook.device);
             attach_filter(hook, 0);

@@ -23,7 +23,8 @@ class Cilium
 public:
     enum class Mode {
         tcx,     ///< links at the tail of the chains
-        legacy,  ///< tc filters of priority 1 and handle 1
+        legacy,  ///< tc filters of handle 1, and priority 1
+        late,    ///< the same of priority 50 (`--bpf-filter-priority`)
     };
 
     /// The agent's start on a node with these outside devices.
@@ -63,6 +64,7 @@ private:
     static Object load(const cilium* older);
     void attach(const std::string& device, bool ingress, const char* program);
     void attach_filter(const Hook& hook, unsigned flags) const;
+    unsigned priority() const { return mode_ == Mode::late ? 50 : 1; }
 
     Node& node_;
     Mode mode_;

@@ -13,6 +13,7 @@ struct TcFilter
 {
     std::uint32_t priority = 0;
     std::uint32_t handle = 0;
+    bool is_program = false;  ///< of the kind `bpf`
 };
 
 /// Those at the device's clsact, first to last; none where it has none. Throws Error(node_lacks) where the kernel
