@@ -126,7 +126,7 @@ SALLYPORT_BUILD_DIR=\"${PROJECT_BINARY_DIR}\"")
         set(go_architecture_x86_64 amd64)
         set(go_architecture_aarch64 arm64)
         set_source_files_properties(test/runtime/containerd.cpp PROPERTIES COMPILE_DEFINITIONS
-            "SALLYPORT_DEPS=\"${SALLYPORT_DEPS}\";GATEWAY_PROGRAM=\"$<TARGET_FILE:runtime_gateway>\";\
+            "SALLYPORT_DEPS=\"${SALLYPORT_DEPS}\";\
 GATEWAY_ARCHITECTURE=\"${go_architecture_${CMAKE_SYSTEM_PROCESSOR}}\"")
     endif()
 endif()

@@ -6,6 +6,7 @@
 
 #include "sallyport/error.hpp"
 #include "support/content.hpp"
+#include "support/places.hpp"
 #include "support/sandbox.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -144,7 +145,7 @@ void Containerd::import_image(const std::string& path) const
 {
     const fs::path content = directory_ / "image";
     fs::create_directories(content / "root");
-    fs::copy_file(GATEWAY_PROGRAM, content / "root/gateway");
+    fs::copy_file(runtime_gateway(), content / "root/gateway");
     must_execute(
         {.argv = {"tar", "-C", (content / "root").string(), "-cf", (content / "layer.tar").string(), "gateway"}});
     const Json config{{"architecture", GATEWAY_ARCHITECTURE},
