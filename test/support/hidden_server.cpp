@@ -79,14 +79,14 @@ void move_addresses(const Pod& pod, const Namespace& machine)
                  "addr del " +
                  pod.v4 + "/32 dev eth0\naddr del " + pod.v6 +
                  "/128 dev eth0\n"
-                 "addr add 169.254.7.1/32 dev vm0\naddr add fe80::7:1/64 dev vm0\nlink set vm0 up\n"
+                 "addr add 169.254.7.1/32 dev vm0\naddr add fe80::7:1/64 dev vm0 nodad\nlink set vm0 up\n"
                  "route add " +
                  pod.v4 + "/32 dev vm0\nroute add " + pod.v6 +
                  "/128 dev vm0\n"
                  "neigh add proxy " +
                  pod.v6 + " dev eth0\n");
     machine.ip("addr add " + pod.v4 + "/32 dev eth0\naddr add " + pod.v6 +
-               "/128 dev eth0\nlink set eth0 up\n"
+               "/128 dev eth0 nodad\nlink set eth0 up\n"
                "route add 169.254.7.1/32 dev eth0\nroute add 0.0.0.0/0 via 169.254.7.1\n"
                "route add ::/0 via fe80::7:1 dev eth0\n");
 }

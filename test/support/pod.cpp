@@ -63,11 +63,13 @@ void Pod::wire()
         {"ips", Json::array()},
         {"dns", Json::object()},
     };
+    // Without nodad the kernel makes an IPv6 address usable a moment later, on a busy machine too late.
     const auto give = [&](const std::string& own, const char* length, const char* gateway, const char* any) {
-        outside += "addr add " + std::string(gateway) + length + " dev " + device + "\n";
+        const std::string at_once = own.find(':') == std::string::npos ? "" : " nodad";
+        outside += "addr add " + std::string(gateway) + length + " dev " + device + at_once + "\n";
         outside += "link set " + device + " up\n";
         outside += "route replace " + own + length + " dev " + device + "\n";  // a gone pod's, perhaps
-        inside += "addr add " + own + length + " dev eth0\nlink set eth0 up\n";
+        inside += "addr add " + own + length + " dev eth0" + at_once + "\nlink set eth0 up\n";
         inside += "route add " + std::string(gateway) + length + " dev eth0\n";
         inside += "route add " + std::string(any) + " via " + gateway + "\n";
     };

@@ -26,9 +26,10 @@ inline void add_quiet_device(const Namespace& netns, const std::string& name, co
     if (!dummy)
         made({"veth", "peer", "name", peer});
     for (const std::string& address : addresses) {
-        if (address.find(':') != std::string::npos)
+        const bool v6 = address.find(':') != std::string::npos;
+        if (v6)
             netns.ip("link set " + name + " up\n" + (dummy ? "" : "link set " + peer + " up\n"));
-        netns.ip("addr add " + address + " dev " + name + "\n");
+        netns.ip("addr add " + address + " dev " + name + (v6 ? " nodad\n" : "\n"));
     }
 }
 
