@@ -17,7 +17,7 @@ static __always_inline int drop(enum drop reason)
 
 	count_drop(reason);
 	if (walk)
-		tell_packet(EVENT_DROP, reason, walk->packet.protocol, &walk->packet.destination,
+		tell_packet(EVENT_DROP, reason, 0, walk->packet.protocol, &walk->packet.destination,
 			    walk->packet.destination_port, &walk->packet.source, walk->packet.source_port);
 	return TCX_DROP;
 }

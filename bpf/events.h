@@ -93,9 +93,10 @@ static __always_inline void tell_handover(const struct endpoint *node_port, __u6
 	publish_event(event, number);
 }
 
-/* A packet of a client's: `asked` is where it goes. */
-static __always_inline void tell_packet(enum event_kind kind, __u8 reason, __u8 protocol, const union address *asked,
-					be16 asked_port, const union address *client, be16 client_port)
+/* A packet of a client's: `asked` is where it goes; `pod`: whose refusal it met, or 0. */
+static __always_inline void tell_packet(enum event_kind kind, __u8 reason, __u64 pod, __u8 protocol,
+					const union address *asked, be16 asked_port, const union address *client,
+					be16 client_port)
 {
 	__u64 number;
 	struct event *event = begin_event(kind, true, &number);
@@ -103,6 +104,7 @@ static __always_inline void tell_packet(enum event_kind kind, __u8 reason, __u8 
 	if (!event)
 		return;
 	event->reason = reason;
+	event->pod = pod;
 	__builtin_memset(&event->node_port, 0, sizeof(event->node_port));
 	event->node_port.address = *asked;
 	event->node_port.port = asked_port;

@@ -36,7 +36,7 @@ static __always_inline bool is_held(const struct node_port *port, const struct f
 	since = bpf_map_lookup_elem(&held, tuple);
 	if (!since || passed_since(*since) > limit + LONGEST_SILENCE) {
 		bpf_map_update_elem(&held, tuple, &time, BPF_ANY);
-		tell_packet(EVENT_HOLD, 0, tuple->protocol, &tuple->backend, tuple->backend_port, &tuple->client,
+		tell_packet(EVENT_HOLD, 0, 0, tuple->protocol, &tuple->backend, tuple->backend_port, &tuple->client,
 			    tuple->client_port);
 		return true;
 	}

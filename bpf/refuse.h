@@ -57,11 +57,15 @@ __noinline int is_put_off(struct __sk_buff *skb)
 	struct walk *walk = this_walk();
 	struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
 	struct flow *flow;
+	bool kept;
 
 	if (!walk || !port || !is_unanswered(&walk->flow))
 		return false;
 	tuple_of_flow(walk);
-	if (!(port->count > 1 && is_wanted_elsewhere(skb, walk, port)) && !is_held(port, &walk->tuple))
+	kept = (port->count > 1 && is_wanted_elsewhere(skb, walk, port)) || is_held(port, &walk->tuple);
+	tell_packet(EVENT_REFUSAL, kept ? OUTCOME_KEPT : OUTCOME_PASSED, walk->flow.pod, walk->tuple.protocol,
+		    &walk->tuple.backend, walk->tuple.backend_port, &walk->tuple.client, walk->tuple.client_port);
+	if (!kept)
 		return false;
 	flow = find_flow(&walk->key);
 	if (flow)

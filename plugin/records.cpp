@@ -52,6 +52,8 @@ EventKind kind_of(__u8 kind)
         return EventKind::drop;
     case abi::EVENT_WORD:
         return EventKind::word;
+    case abi::EVENT_REFUSAL:
+        return EventKind::refusal;
     default:
         return EventKind::bind;
     }
@@ -66,6 +68,8 @@ std::string_view name_of_reason(EventKind kind, __u8 reason)
         return reason == abi::WITNESS_SOCKET ? "socket" : reason == abi::WITNESS_ANSWER ? "answer" : "none";
     case EventKind::word:
         return reason == abi::WORD_ENDING ? "ending" : reason == abi::WORD_NOT_READY ? "not ready" : "ready";
+    case EventKind::refusal:
+        return reason == abi::OUTCOME_KEPT ? "kept" : "passed";
     default:
         return {};
     }
@@ -88,6 +92,8 @@ std::string_view name(EventKind kind)
         return "drop";
     case EventKind::word:
         return "word";
+    case EventKind::refusal:
+        return "refusal";
     }
     return {};
 }

@@ -19,7 +19,8 @@ enum event_kind {
 	EVENT_HANDOVER = 3, /* a connection went to another pod than the one before */
 	EVENT_HOLD = 4,     /* a new connection begins to wait for a pod that serves */
 	EVENT_DROP = 5,
-	EVENT_WORD = 6, /* Kubernetes says something else of a pod than before */
+	EVENT_WORD = 6,    /* Kubernetes says something else of a pod than before */
+	EVENT_REFUSAL = 7, /* a pod refused the first packet of a connection */
 };
 
 /* Of a handover: by which witness the pod serves that took the connection. */
@@ -29,6 +30,12 @@ enum witness {
 	WITNESS_ANSWER = 2,
 };
 
+/* Of a refusal. */
+enum outcome {
+	OUTCOME_PASSED = 1, /* the client was told */
+	OUTCOME_KEPT = 2,   /* it was kept from the client, who asks again and is chosen for anew */
+};
+
 enum word {
 	WORD_READY = 1,
 	WORD_NOT_READY = 2,
@@ -36,14 +43,15 @@ enum word {
 };
 
 struct event {
-	__u64 number;              /* from 1; 0 while it is being written */
-	__u64 time;                /* CLOCK_MONOTONIC, ns */
-	__u64 pod;                 /* bind, unbind, word: whose it is; handover: who took the connection */
-	__u64 previous_pod;        /* handover: who took the one before */
-	struct endpoint node_port; /* as a key of node_ports; hold, drop: where the packet was sent; word: none */
-	struct endpoint peer;      /* bind, unbind: the backend; hold, drop: where the packet came from */
-	__u8 kind;                 /* enum event_kind */
-	__u8 reason;               /* drop: enum drop; handover: enum witness; word: enum word */
+	__u64 number;       /* from 1; 0 while it is being written */
+	__u64 time;         /* CLOCK_MONOTONIC, ns */
+	__u64 pod;          /* bind, unbind, word, refusal: whose it is; handover: who took the connection */
+	__u64 previous_pod; /* handover: who took the one before */
+	struct endpoint
+		node_port;    /* as a key of node_ports; hold, drop, refusal: where the packet was sent; word: none */
+	struct endpoint peer; /* bind, unbind: the backend; hold, drop, refusal: where the packet came from */
+	__u8 kind;            /* enum event_kind */
+	__u8 reason;          /* drop: enum drop; handover: enum witness; word: enum word; refusal: enum outcome */
 	__u8 zero[6];
 	char pod_namespace[64]; /* bind, unbind, word; NUL-terminated, as in struct pod */
 	char pod_name[256];

@@ -40,6 +40,7 @@ Tone tone_of(EventKind kind)
     case EventKind::handover:
         return Tone::accent;
     case EventKind::hold:
+    case EventKind::refusal:
         return Tone::warning;
     case EventKind::drop:
         return Tone::bad;
@@ -76,6 +77,9 @@ std::string story_of(const Event& event, const EventNames& names, const Screen& 
         return "from " + address_and_port(event.peer) + ", " + event.reason;
     case EventKind::word:
         return names.of(event.pod) + " is " + event.reason + ", Kubernetes says";
+    case EventKind::refusal:
+        return names.of(event.pod) + " refused " + address_and_port(event.peer) +
+               (event.reason == "kept" ? ", who isn't told and asks again" : ", who is told");
     }
     return {};
 }
@@ -188,7 +192,7 @@ std::string to_json(const Event& event, WallTime when, const EventNames& names)
     json["port"] = number(event.node_port.port);
     json["protocol"] = name(event.node_port.protocol);
     const bool binds = event.kind == EventKind::bind || event.kind == EventKind::unbind;
-    if (binds || event.kind == EventKind::handover)
+    if (binds || event.kind == EventKind::handover || event.kind == EventKind::refusal)
         json["pod"] = pod_json(names, event.pod);
     if (event.kind == EventKind::handover) {
         json["previousPod"] = pod_json(names, event.previous_pod);
@@ -196,6 +200,8 @@ std::string to_json(const Event& event, WallTime when, const EventNames& names)
     } else {
         json[binds ? "backend" : "client"] = address_and_port(event.peer);
     }
+    if (event.kind == EventKind::refusal)
+        json["outcome"] = event.reason;
     if (event.kind == EventKind::drop)
         json["reason"] = event.reason;
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

@@ -58,6 +58,11 @@ ordered_json json_of(const Event& event, const History& history, const Origin& o
         json["pod"] = pod_name(history, event.pod);
         json["word"] = event.reason;
         break;
+    case EventKind::refusal:
+        json["pod"] = pod_name(history, event.pod);
+        json["outcome"] = event.reason;
+        json["client"] = event.peer.to_string();
+        break;
     case EventKind::drop:
         json["reason"] = event.reason;
         [[fallthrough]];

@@ -81,6 +81,10 @@ TEST_CASE("bind, unbind, handover and hold are told, with pods by their names", 
     const Json hold = last_of(events, "hold");
     CHECK(hold.at("client").get<std::string>().starts_with(client_v4 + ":"));
     CHECK(hold.at("port") == 443);
+    const Json refusal = last_of(events, "refusal");  // its stack answered that nobody listens
+    CHECK(refusal.at("pod").at("name") == "gateways/holder");
+    CHECK(refusal.at("outcome") == "kept");
+    CHECK(refusal.at("client") == hold.at("client"));
     CHECK(last_of(events, "unbind").at("pod").at("name") == "gateways/older");
 
     const std::vector<Json> rest = kept_events(node, {"--since", std::to_string(handover.at("number").get<int>())});

@@ -4,6 +4,8 @@
 // The pod's answers as a witness: pods whose socket we don't see, and sockets that don't answer.
 #include "icmp_error.hpp"
 
+#include <algorithm>
+
 using namespace sallyport;
 using namespace sallyport::test;
 
@@ -49,6 +51,18 @@ struct WitnessPods
     std::uint16_t next_client = 40000;
 };
 
+/// The youngest refused, and people can see it.
+void check_told(WitnessPods& pods, Kind kind, abi::outcome outcome)
+{
+    const auto events = pods.programs.events();
+    const auto refusal = std::ranges::find(events, __u8{abi::EVENT_REFUSAL}, &abi::event::kind);
+    REQUIRE(refusal != events.end());
+    CHECK(refusal->reason == outcome);
+    CHECK(refusal->pod == 8);
+    check_endpoint(refusal->node_port, node_at(kind), kind.protocol);
+    CHECK(refusal->peer.protocol == kind.protocol);
+}
+
 }  // namespace
 
 PACKET_CASE("node_egress", "a pod that answers serves, without a socket that we see", every_kind)
@@ -88,6 +102,7 @@ PACKET_CASE("node_egress", "a refusal ends that, and the client's next packet go
     CHECK(pods.programs.backend(pods.young, kind).answering_since == 0);
     CHECK(pods.programs.traffic(node_at(kind), kind.protocol).connections == 2);
     CHECK(pods.programs.traffic(node_at(kind), kind.protocol).held == 1);
+    check_told(pods, kind, abi::OUTCOME_KEPT);
 }
 
 PACKET_CASE("node_egress", "a refusal passes where nobody else serves", every_kind)
@@ -97,6 +112,7 @@ PACKET_CASE("node_egress", "a refusal passes where nobody else serves", every_ki
     const std::uint16_t client = pods.check_next_goes_to(pods.young, kind);
     check_translated(pods.programs.egress(refusal(pods.young, kind, client)), refusal_by_node(kind, client));
     CHECK(pods.programs.backend(pods.young, kind).refused_at != 0);
+    check_told(pods, kind, abi::OUTCOME_PASSED);
 }
 
 PACKET_CASE("node_egress", "a socket whose pod refuses isn't one that serves, until it answers or listens anew",

@@ -321,7 +321,7 @@ function merged(events) {
   for (const event of events) {
     const port = event.nodePort.replace(/^(0\.0\.0\.0|\[::\]):/, "");
     const last = all[all.length - 1];
-    const same = last && ["kind", "pod", "from", "remap", "word"].every((key) => last[key] === event[key]) && event.pod;
+    const same = last && ["kind", "pod", "from", "remap", "word", "client"].every((key) => last[key] === event[key]) && event.pod;
     if (same && last.port === port && last.number - event.number < 3) continue;
     all.push({ ...event, port });
   }
@@ -338,6 +338,8 @@ function eventText(event) {
       return `${event.port}: new connections go to ${event.pod}, no longer to ${event.from}`;
     case "hold":
       return `${event.client} waits for a pod that serves behind ${event.port}`;
+    case "refusal":
+      return `${event.pod} refused ${event.client} at ${event.port}` + (event.outcome === "kept" ? ", who asks again" : "");
     case "word":
       return `${event.pod} is ${event.word}, Kubernetes says`;
     default:
