@@ -14,7 +14,7 @@
 #include "sallyport/error.hpp"
 #include "sallyport/fast_path.hpp"
 #include "sallyport/follow.hpp"
-#include "sallyport/inspection.hpp"
+#include "sallyport/frontends.hpp"
 #include "sallyport/listed.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
@@ -112,15 +112,20 @@ void refuse_host_processes(std::vector<Exposure> wanted, const std::vector<Expos
     refuse_cut_off(wanted, listeners, answered);
 }
 
-/// What Cilium serves for others would be theirs no more: our programs are asked first.
-void refuse_served_by_cilium(const std::vector<Exposure>& wanted, const Config& config, const Answered& answered,
-                             const Attachment& pod, const Bindings& bindings)
+/// What others serve at the wanted node ports; where nobody asks, nothing.
+std::vector<Frontend> served_by_others(const std::vector<Exposure>& wanted, const Config& config,
+                                       const Answered& answered)
 {
-    const auto concerned = [&](const NodePort& at) {
-        return std::ranges::any_of(
-            wanted, [&](const Exposure& exposure) { return is_taken_over({.at = at}, exposure.node_port, answered); });
-    };
-    const auto frontends = frontends_of_cilium(config.paths.bpffs, concerned);
+    std::vector<NodePort> node_ports;
+    if (config.reserve_ports)
+        std::ranges::transform(wanted, std::back_inserter(node_ports), &Exposure::node_port);
+    return find_taken_over(config.paths.bpffs, node_ports, answered);
+}
+
+/// What is served for others would be theirs no more: our programs are asked first.
+void refuse_served_by_others(const std::vector<Exposure>& wanted, const std::vector<Frontend>& frontends,
+                             const Answered& answered, const Attachment& pod, const Bindings& bindings)
+{
     if (frontends.empty())
         return;
     PodNames names(bindings);
@@ -150,6 +155,8 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     const Netns netns = open_netns(pod.netns);
     const auto uplink = at_node ? find_uplink(config, pod, netns, node) : std::nullopt;
     const int device = device_that_lives_with(pod, netns);
+    const auto others =
+        served_by_others(wanted, config, node.answered);  // may be a hundred thousand rules: no lock yet
 
     const FileLock lock = FileLock::take(config.paths.state_dir, patience_of(caller));
     Datapath datapath = Datapath::open(config.paths, config.flows);
@@ -162,7 +169,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
         if (at_node && config.reserve_ports) {
             refuse_host_processes(wanted, published_by_tool(config, wishes, pod, node, caller), node.answered);
-            refuse_served_by_cilium(wanted, config, node.answered, pod, datapath.bindings());
+            refuse_served_by_others(wanted, others, node.answered, pod, datapath.bindings());
         }
         if (const auto shortfall = follow_node(datapath, config, node, at_node))
             log_warning(*shortfall);

@@ -16,11 +16,16 @@ struct Served
     Backend backend;
     std::optional<PodName> name;
 
-    std::string text() const
+    std::string text(Frontend::Kind kind) const
     {
         const std::string at = backend.to_string();
-        return name ? name->pod_namespace + "/" + name->name + " (" + at + ")"
-                    : "the pod at " + at + " (`kubectl get pods -A -o wide` names it)";
+        if (name)
+            return name->pod_namespace + "/" + name->name + " (" + at + ")";
+        if (backend.address.is_any())
+            return "the node's own port " + std::to_string(number(backend.port));
+        if (kind == Frontend::Kind::published)
+            return "the container at " + at;
+        return kind == Frontend::Kind::rule ? at : "the pod at " + at + " (`kubectl get pods -A -o wide` names it)";
     }
 };
 
@@ -45,10 +50,20 @@ bool is_named(const Address& address, const Answered& answered)
     return std::ranges::find(answered.configured, Prefix{address, 128}) != answered.configured.end();
 }
 
+/// Does it stand at an address that the operator has given to gateways?
+bool is_by_order(const Frontend& frontend, const Answered& answered)
+{
+    return frontend.kind != Frontend::Kind::host_port && is_named(frontend.at.address, answered);
+}
+
 std::string way_out(const Frontend& frontend)
 {
     if (frontend.kind == Frontend::Kind::host_port)
         return "remove that pod's hostPort";
+    if (frontend.kind == Frontend::Kind::published)
+        return "end that container, or publish another port for it";
+    if (frontend.kind == Frontend::Kind::rule)
+        return "remove that rule";
     const std::string take_away = "take that port out of the Service";
     return frontend.kind == Frontend::Kind::node_port
                ? take_away
@@ -68,6 +83,10 @@ std::string_view name(Frontend::Kind kind)
         return "a LoadBalancer's address";
     case Frontend::Kind::external_ip:
         return "an external IP";
+    case Frontend::Kind::published:
+        return "a container's published port";
+    case Frontend::Kind::rule:
+        return "by a rule";
     case Frontend::Kind::service:
         break;
     }
@@ -79,8 +98,24 @@ bool is_taken_over(const Frontend& frontend, const NodePort& node_port, const An
     NodePort at = frontend.at;
     if (number(at.port) == 0)
         at.port = node_port.port;
-    return overlap(at, node_port) &&
-           (at.address.is_any() || at.address.is_localhost() || answered.contains(at.address));
+    return overlap(at, node_port) && (at.address.is_any() || is_reached_at(at.address, answered));
+}
+
+bool is_reached_at(const Address& address, const Answered& answered)
+{
+    return address.is_localhost() || answered.contains(address);
+}
+
+std::string Frontend::to_string() const
+{
+    return by + " serves " + at.to_string() + ", " + std::string(name(kind));
+}
+
+bool is_for_others(const Frontend& frontend, const std::set<Address>& pods, const Answered& answered)
+{
+    return !frontend.backends.empty() && !is_by_order(frontend, answered) &&
+           std::ranges::none_of(frontend.backends,
+                                [&](const Backend& backend) { return pods.contains(backend.address); });
 }
 
 void refuse_takeover(const std::vector<Exposure>& wanted, const std::vector<Frontend>& frontends,
@@ -91,12 +126,10 @@ void refuse_takeover(const std::vector<Exposure>& wanted, const std::vector<Fron
             if (!is_taken_over(frontend, exposure.node_port, answered))
                 continue;
             const auto served = find_other(frontend, pod, name_of);
-            const bool by_order = frontend.kind != Frontend::Kind::host_port && is_named(frontend.at.address, answered);
-            if (served && (served->name || !by_order))
+            if (served && (served->name || !is_by_order(frontend, answered)))
                 throw Error(Code::port_taken, "node port " + exposure.node_port.to_string() +
-                                                  " is taken: Cilium serves " + frontend.at.to_string() + ", " +
-                                                  std::string(name(frontend.kind)) + ", for " + served->text() + "; " +
-                                                  way_out(frontend) +
+                                                  " is taken: " + frontend.to_string() + ", for " +
+                                                  served->text(frontend.kind) + "; " + way_out(frontend) +
                                                   ", choose another port, or set `reservePorts` to false");
         }
 }

@@ -1,86 +1,16 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "sallyport/packet_filter.hpp"
-
-#include <algorithm>
-#include <string_view>
+#include "packet_filter_match.hpp"
 
 namespace sallyport {
 
 namespace {
 
-enum class Match { no, perhaps, yes };
-
-constexpr int deepest = 32;  // nftables allows 16 jumps; iptables-legacy only refuses loops
-
-Match known(bool holds)
-{
-    return holds ? Match::yes : Match::no;
-}
-
-Match matches_device(const std::string& pattern, const std::string& device)
-{
-    if (pattern.ends_with('+')) {
-        const auto beginning = std::string_view(pattern).substr(0, pattern.size() - 1);
-        return beginning.empty() ? Match::yes : device.empty() ? Match::perhaps : known(device.starts_with(beginning));
-    }
-    return device.empty() ? Match::perhaps : known(device == pattern);
-}
-
-Match matches_address(const Prefix& prefix, const std::optional<Address>& address)
-{
-    return address ? known(prefix.contains(*address)) : Match::perhaps;
-}
-
-Match matches_plainly(const RuleCondition& condition, const Passage& passage)
-{
-    switch (condition.on) {
-    case RuleCondition::On::family:
-        return known(condition.prefix.address.is_v4() == passage.v4);
-    case RuleCondition::On::in_device:
-        return matches_device(condition.device, passage.in_device);
-    case RuleCondition::On::out_device:
-        return matches_device(condition.device, passage.out_device);
-    case RuleCondition::On::source:
-        return matches_address(condition.prefix, passage.source);
-    case RuleCondition::On::destination:
-        return matches_address(condition.prefix, passage.destination);
-    case RuleCondition::On::protocol:
-        return known(condition.protocol == passage.protocol);
-    case RuleCondition::On::connection:
-        return known(passage.opens ? condition.opens : condition.answers);
-    case RuleCondition::On::something:
-        return Match::perhaps;
-    }
-    return Match::perhaps;
-}
-
-Match matches(const RuleCondition& condition, const Passage& passage)
-{
-    const Match plain = matches_plainly(condition, passage);
-    if (!condition.inverted || plain == Match::perhaps)
-        return plain;
-    return known(plain == Match::no);
-}
-
-Match matches(const FilterRule& rule, const Passage& passage)
-{
-    Match all = Match::yes;
-    for (const RuleCondition& condition : rule.conditions)
-        all = std::min(all, matches(condition, passage));
-    return all;
-}
-
-bool applies_to(FilterFamily family, bool v4)
-{
-    return family == FilterFamily::both || (family == FilterFamily::v4) == v4;
-}
-
 /// What may become of the passage in one base chain and those that it jumps to.
 class Walk
 {
 public:
-    Walk(const std::vector<FilterChain>& chains, const FilterChain& base, const Passage& passage)
+    Walk(const ChainIndex& chains, const FilterChain& base, const Passage& passage)
         : chains_(chains),
           base_(base),
           passage_(passage)
@@ -127,11 +57,12 @@ private:
             may_be_accepted_ = true;
             return {.rule = true};
         case RuleVerdict::accept:
+        case RuleVerdict::translate:
             may_be_accepted_ = true;
             return {};
         case RuleVerdict::drop:
         case RuleVerdict::reject:
-            refuse(chain, i + 1, rule.verdict == RuleVerdict::drop, certain);
+            refuse(chain, rule.number, rule.verdict == RuleVerdict::drop, certain);
             return {};
         case RuleVerdict::give_back:
             return {.caller = true};
@@ -146,11 +77,8 @@ private:
     /// A chain that isn't there any more, or one too deep, is passed.
     bool through(const std::string& name, bool certain, int depth)
     {
-        const auto target = std::find_if(chains_.begin(), chains_.end(), [&](const FilterChain& chain) {
-            return chain.name == name && chain.table == base_.table && chain.family == base_.family &&
-                   chain.legacy == base_.legacy;
-        });
-        return target == chains_.end() || depth == deepest || through(*target, certain, depth + 1);
+        const FilterChain* target = chains_.find(base_, name);
+        return target == nullptr || depth == deepest || through(*target, certain, depth + 1);
     }
 
     void refuse(const FilterChain& chain, std::size_t number, bool silent, bool certain)
@@ -158,11 +86,10 @@ private:
         may_be_refused_ = true;
         if (!certain || refusal_)
             return;
-        refusal_ = {chain.name == base_.name ? base_ : chain, base_.name, number, silent, may_be_accepted_};
-        refusal_->chain.rules.clear();
+        refusal_ = {without_rules(chain), base_.name, number, silent, may_be_accepted_};
     }
 
-    const std::vector<FilterChain>& chains_;
+    const ChainIndex& chains_;
     const FilterChain& base_;
     const Passage& passage_;
     bool may_be_accepted_ = false;
@@ -173,9 +100,10 @@ private:
 template <typename Visit>
 void walk_bases(const std::vector<FilterChain>& chains, FilterHook hook, const Passage& passage, Visit visit)
 {
+    const ChainIndex index(chains);
     for (const FilterChain& chain : chains)
         if (chain.base && chain.base->hook == hook && applies_to(chain.family, passage.v4))
-            visit(chain, Walk(chains, chain, passage));
+            visit(chain, Walk(index, chain, passage));
 }
 
 const char* name_of(FilterFamily family)
@@ -213,10 +141,8 @@ std::vector<FilterChain> find_guards(const std::vector<FilterChain>& chains, Fil
 {
     std::vector<FilterChain> guards;
     walk_bases(chains, hook, passage, [&](const FilterChain& chain, const Walk& walk) {
-        if (!walk.may_be_refused())
-            return;
-        guards.push_back(chain);
-        guards.back().rules.clear();
+        if (walk.may_be_refused())
+            guards.push_back(without_rules(chain));
     });
     return guards;
 }

@@ -23,15 +23,6 @@ namespace sallyport {
 /// Versions of the CNI specification that we speak, oldest first.
 inline constexpr std::array<std::string_view, 5> served_versions{"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 
-/// Ports `first` to `last`, both included.
-struct PortRange
-{
-    std::uint16_t first = 0;
-    std::uint16_t last = 0;
-
-    auto operator<=>(const PortRange&) const = default;
-};
-
 /// Who may take which node ports. The default lets nobody take any.
 struct Gateways
 {

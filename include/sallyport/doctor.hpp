@@ -138,13 +138,13 @@ struct HeldAddress
 
 struct NetworkFacts
 {
-    std::string problem;                     ///< why the outside devices can't be told; empty: they can
-    std::vector<Device> devices;             ///< outside ones, as the configuration has them
-    std::vector<std::string> xdp;            ///< "eth0 (cil_xdp_entry)"
-    std::vector<HeldAddress> addresses;      ///< without loopback and link-local ones
-    Answered answered;                       ///< as the configuration has it
-    std::vector<Frontend> cilium_frontends;  ///< what Cilium serves
-    std::vector<PortRange> given_ports;      ///< those that the kernel gives to who connects without bind()
+    std::string problem;                 ///< why the outside devices can't be told; empty: they can
+    std::vector<Device> devices;         ///< outside ones, as the configuration has them
+    std::vector<std::string> xdp;        ///< "eth0 (cil_xdp_entry)"
+    std::vector<HeldAddress> addresses;  ///< without loopback and link-local ones
+    Answered answered;                   ///< as the configuration has it
+    std::vector<Frontend> frontends;     ///< what others serve at node ports of ours
+    std::vector<PortRange> given_ports;  ///< those that the kernel gives to who connects without bind()
     bool cilium = false;
 };
 

@@ -32,6 +32,15 @@ constexpr std::uint16_t number(PodPort port)
     return static_cast<std::uint16_t>(port);
 }
 
+/// Ports `first` to `last`, both included.
+struct PortRange
+{
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+
+    auto operator<=>(const PortRange&) const = default;
+};
+
 /// Reads `1` to `65535`, plain decimal: no sign, blank or leading zero. nullopt for anything else.
 std::optional<std::uint16_t> parse_port(std::string_view text);
 

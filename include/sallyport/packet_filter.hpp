@@ -2,15 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The node's packet filter (nftables, iptables) as values, and what it does with a connection. It never sees node
-// ports: by then packets go to a pod, so they pass FORWARD, and INPUT not at all.
+// ports: by then packets go to a pod, so they pass FORWARD, and INPUT not at all. What it sends elsewhere by itself
+// (DNAT, REDIRECT, TPROXY) it gets only where no node port is.
 //
 // Conditions that aren't read here (marks, sets, rates, ...) are neither met nor unmet: what is said of a chain is then
 // "perhaps", never a guess.
 #pragma once
 
 #include "sallyport/address.hpp"
+#include "sallyport/exposure.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +29,9 @@ struct RuleCondition
         out_device,   ///< `device`
         source,       ///< `prefix`
         destination,  ///< `prefix`
+        local,        ///< its destination is one of the node's own addresses
         protocol,     ///< `protocol`
+        port,         ///< its destination's is one of `ports`
         connection,   ///< its state: `opens`, `answers`
         something,    ///< that isn't read
     };
@@ -35,8 +40,9 @@ struct RuleCondition
     std::string device{};  ///< a name, or the beginning of names and a `+`
     Prefix prefix{};
     std::uint8_t protocol = 0;  ///< IPPROTO_...
-    bool opens = true;          ///< holds for the first packet of a connection
-    bool answers = true;        ///< holds for those of an established one
+    std::vector<PortRange> ports{};
+    bool opens = true;    ///< holds for the first packet of a connection
+    bool answers = true;  ///< holds for those of an established one
 };
 
 enum class RuleVerdict {
@@ -47,14 +53,27 @@ enum class RuleVerdict {
     jump,       ///< to `target`, and back
     go_to,      ///< to `target`, and back to where the last jump came from
     give_back,  ///< to where the last jump came from
+    translate,  ///< to another destination: `to`
     unknown,    ///< what an extension decides that isn't known here
 };
 
+/// Where a rule sends a packet instead.
+struct Destination
+{
+    std::optional<Address> address{};  ///< nullopt: the node itself
+    std::uint16_t port = 0;            ///< 0: as it was
+
+    auto operator<=>(const Destination&) const = default;
+};
+
+/// A rule that looks into a map is here as one for each of its elements.
 struct FilterRule
 {
     std::vector<RuleCondition> conditions;
     RuleVerdict verdict = RuleVerdict::none;
     std::string target{};  ///< a chain's name, or the extension's
+    Destination to{};
+    std::size_t number = 0;  ///< in its chain, from 1, as the kernel lists it
 };
 
 enum class FilterHook { prerouting, input, forward, output, postrouting };
@@ -90,7 +109,9 @@ struct Passage
     std::string out_device{};
     std::optional<Address> source{};
     std::optional<Address> destination{};
-    std::uint8_t protocol = 6;  ///< TCP
+    std::optional<bool> local{};  ///< to one of the node's own addresses
+    std::uint8_t protocol = 6;    ///< TCP
+    std::uint16_t port = 0;       ///< the destination's; 0: not known
 
     auto operator<=>(const Passage&) const = default;
 };
@@ -112,5 +133,18 @@ std::vector<FilterRefusal> find_refusals(const std::vector<FilterChain>& chains,
 
 /// The base chains at `hook` that refuse at least some packets like it.
 std::vector<FilterChain> find_guards(const std::vector<FilterChain>& chains, FilterHook hook, const Passage& passage);
+
+/// Packets like the passage that go elsewhere, before any routing.
+struct Translation
+{
+    FilterChain chain{};            ///< where the rule stands that singles them out, without rules
+    std::optional<Address> at{};    ///< the only destination that is concerned; nullopt: others are, too
+    std::vector<Destination> to{};  ///< each once, in no order
+};
+
+/// What rules that name the passage's port, or that it meets for certain, send elsewhere; one for each chain and
+/// destination. `may_go_to`: whether an address is one that the passage may have as its destination.
+std::vector<Translation> find_translations(const std::vector<FilterChain>& chains, const Passage& passage,
+                                           const std::function<bool(const Address&)>& may_go_to);
 
 }  // namespace sallyport

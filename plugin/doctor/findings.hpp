@@ -8,6 +8,7 @@
 #include "sallyport/listed.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -53,5 +54,8 @@ inline std::string joined(const std::vector<std::string>& items)
     const std::string list = listed(std::span(items).first(std::min(items.size(), at_most)));
     return list + (items.size() > at_most ? " and " + std::to_string(items.size() - at_most) + " more" : "");
 }
+
+/// Names of the node ports for which `holds`, each once.
+std::vector<std::string> ports_where(const NodeReport& report, const std::function<bool(const NodePortReport&)>& holds);
 
 }  // namespace sallyport

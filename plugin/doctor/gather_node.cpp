@@ -9,6 +9,7 @@
 #include "sallyport/devices.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/follow.hpp"
+#include "sallyport/frontends.hpp"
 #include "sallyport/inspection.hpp"
 #include "sallyport/os/file_lock.hpp"
 #include "sallyport/os/netns.hpp"
@@ -179,7 +180,6 @@ NetworkFacts gather_network(const Config& config, const Surroundings& node, cons
             const std::string program = bpf_program_name(*device.xdp_program);
             network.xdp.push_back(device.name + (program.empty() ? "" : " (" + program + ")"));
         }
-    network.cilium_frontends = frontends_of_cilium(config.paths.bpffs, [](const NodePort&) { return true; });
     const auto& types = chain.active ? chain.active->types : std::vector<std::string>{};
     network.cilium = std::find(types.begin(), types.end(), "cilium-cni") != types.end() ||
                      !guarded_by_cilium(network.devices).empty();
@@ -223,6 +223,13 @@ std::vector<Address> addresses_of_pods(const NodeReport& report)
     return addresses;
 }
 
+std::vector<Frontend> gather_frontends(const Paths& paths, const NodeReport& report)
+{
+    std::vector<NodePort> node_ports;
+    std::ranges::transform(report.node_ports, std::back_inserter(node_ports), &NodePortReport::node_port);
+    return find_taken_over(paths.bpffs, node_ports, report.answered);
+}
+
 StateFacts gather_state(const Paths& paths)
 {
     StateFacts state;
@@ -258,6 +265,8 @@ Facts gather_facts(const DoctorOptions& options)
         if (facts.state.complete)
             if (const auto datapath = Datapath::find(paths))
                 facts.datapath = gather_datapath(*datapath, facts.config, node);
+        if (facts.datapath)
+            facts.network.frontends = gather_frontends(paths, facts.datapath->report);
     } catch (const Error& error) {
         facts.datapath_problem = error.what();
     }

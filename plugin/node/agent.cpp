@@ -138,9 +138,12 @@ private:
     Task note_listeners_{"who listens", {.period = 1s, .share = 0.01}, [this] { node_.note_listeners(); }};
     Task count_conflicts_{
         "conflicts", {.period = 2s}, [this] { condition_.set_conflicts(read_conflicts(config().paths.state_dir)); }};
-    const std::array<Task*, 10> tasks_{&copy_plugin_,    &choose_method_,  &keep_entry_, &require_bpffs_,
-                                       &forget_,         &follow_,         &adopt_,      &look_,
-                                       &note_listeners_, &count_conflicts_};
+    Task look_for_rivals_{"node ports that others serve, too", {.period = 5s, .share = 0.01}, [this] {
+                              condition_.set_note(look_for_rivals_.name(), node_.served_by_others());
+                          }};
+    const std::array<Task*, 11> tasks_{&copy_plugin_,    &choose_method_,   &keep_entry_,     &require_bpffs_,
+                                       &forget_,         &follow_,          &adopt_,          &look_,
+                                       &note_listeners_, &count_conflicts_, &look_for_rivals_};
 
     const Config& config() const { return *config_file_.config(); }
 };

@@ -5,6 +5,8 @@
 #include "pod_fate.hpp"
 
 #include "sallyport/error.hpp"
+#include "sallyport/frontends.hpp"
+#include "sallyport/listed.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
 
@@ -133,6 +135,29 @@ void NodeKeeper::forget_the_past()
         }
         tidy_up(config_.paths);
     }
+}
+
+std::string NodeKeeper::served_by_others() const
+{
+    const auto datapath = Datapath::find(config_.paths);
+    if (!datapath || !config_.reserve_ports)
+        return "";
+    std::vector<NodePort> node_ports;
+    std::set<Address> pods;
+    for (const NodePortEntry& entry : datapath->bindings().node_ports()) {
+        node_ports.push_back(entry.node_port);
+        for (const NodePortBackend& backend : entry.backends)
+            pods.insert(backend.backend.address);
+    }
+    const Answered answered = datapath->addresses();
+    std::vector<std::string> served;
+    for (const Frontend& frontend : find_taken_over(config_.paths.bpffs, node_ports, answered))
+        if (is_for_others(frontend, pods, answered))
+            served.push_back(frontend.to_string());
+    return served.empty()
+               ? ""
+               : listed(served) +
+                     "; it gets no more of it, as the gateway's node port is there: give one of them another";
 }
 
 void NodeKeeper::note_listeners() const

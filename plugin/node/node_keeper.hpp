@@ -39,6 +39,10 @@ public:
     /// of this node, which can't ask, choose as everybody else does.
     void note_listeners() const;
 
+    /// What others serve at node ports for others than the pods there, and get no more of, in words; "" for nothing.
+    /// Whoever came before is why ADD refuses; this is about later ones.
+    std::string served_by_others() const;
+
     /// What falls short of the configuration since the last follow(), in words; "" where nothing does.
     const std::string& shortfall() const { return shortfall_; }
 

@@ -193,10 +193,12 @@ private:
             return;
         FilterRule rule = read_entry(offset, entry);
         const bool is_policy = current_->base && info_.underflow[static_cast<int>(current_->base->hook)] == offset;
-        if (is_policy)
+        if (is_policy) {
             current_->base->drops = rule.verdict == RuleVerdict::drop;
-        else
+        } else {
+            rule.number = current_->rules.size() + 1;
             current_->rules.push_back(std::move(rule));
+        }
     }
 
     FilterRule read_entry(std::size_t offset, const Entry& entry) const
@@ -209,9 +211,9 @@ private:
             if (size < sizeof match || at + size > block_.size())
                 break;
             const std::string name(match.u.user.name, ::strnlen(match.u.user.name, sizeof match.u.user.name));
-            if (auto condition = xt_condition(name, match.u.user.revision,
-                                              std::span(block_).subspan(at + sizeof match, size - sizeof match)))
-                rule.conditions.push_back(std::move(*condition));
+            std::ranges::move(xt_conditions(name, match.u.user.revision,
+                                            std::span(block_).subspan(at + sizeof match, size - sizeof match)),
+                              std::back_inserter(rule.conditions));
             at += size;
         }
         read_target(offset, entry, rule);
@@ -220,9 +222,12 @@ private:
 
     void read_target(std::size_t offset, const Entry& entry, FilterRule& rule) const
     {
-        rule.target = target_name(offset, entry);
-        if (!rule.target.empty()) {  // XT_STANDARD_TARGET is ""
-            rule.verdict = xt_verdict(rule.target);
+        if (const std::string name = target_name(offset, entry); !name.empty()) {  // XT_STANDARD_TARGET is ""
+            const std::size_t at = offset + entry.target_offset;
+            const auto target = part_at<xt_entry_target>(block_, at);
+            const std::size_t size = std::min<std::size_t>(target.u.target_size, block_.size() - at);
+            xt_verdict(name, target.u.user.revision, Version::family == FilterFamily::v4,
+                       std::span(block_).subspan(at, size).subspan(std::min(size, sizeof target)), rule);
             return;
         }
         const int verdict = part_at<xt_standard_target>(block_, offset + entry.target_offset).verdict;
@@ -259,7 +264,7 @@ template <typename Version>
 
 /// The table as it is at one moment. It may grow between the two questions, and the second one then fails.
 template <typename Version>
-std::vector<FilterChain> read_table(const UniqueFd& socket, const std::string& table)
+std::vector<FilterChain> read_table(const UniqueFd& socket, const std::string& table, std::optional<FilterHook> hook)
 {
     return read_unchanged(
         "read table " + table + " of " + Version::command, [&]() -> std::optional<std::vector<FilterChain>> {
@@ -268,6 +273,8 @@ std::vector<FilterChain> read_table(const UniqueFd& socket, const std::string& t
             socklen_t length = sizeof info;
             if (::getsockopt(socket.get(), Version::level, Version::get_info, &info, &length) != 0)
                 fail<Version>(table, errno);
+            if (hook && (info.valid_hooks & (1U << static_cast<unsigned>(*hook))) == 0)
+                return std::vector<FilterChain>{};
             constexpr std::size_t head = offsetof(typename Version::Entries, entrytable);
             Block answer(head + info.size);
             typename Version::Entries question{};
@@ -286,7 +293,7 @@ std::vector<FilterChain> read_table(const UniqueFd& socket, const std::string& t
 }
 
 template <typename Version>
-void read_tables(std::vector<FilterChain>& chains)
+void read_tables(std::optional<FilterHook> hook, std::vector<FilterChain>& chains)
 {
     std::ifstream names(Version::tables);  // of this namespace; no file: no iptables-legacy in this kernel
     std::string table;
@@ -294,24 +301,24 @@ void read_tables(std::vector<FilterChain>& chains)
         const UniqueFd socket(::socket(Version::socket_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
         if (!socket)
             fail<Version>(table, errno);
-        std::ranges::move(read_table<Version>(socket, table), std::back_inserter(chains));
+        std::ranges::move(read_table<Version>(socket, table, hook), std::back_inserter(chains));
     }
 }
 
 }  // namespace
 
-std::vector<FilterChain> read_legacy_iptables()
+std::vector<FilterChain> read_legacy_iptables(std::optional<FilterHook> hook)
 {
     std::vector<FilterChain> chains;
-    read_tables<V4>(chains);
-    read_tables<V6>(chains);
+    read_tables<V4>(hook, chains);
+    read_tables<V6>(hook, chains);
     return chains;
 }
 
-std::vector<FilterChain> read_packet_filter()
+std::vector<FilterChain> read_packet_filter(std::optional<FilterHook> hook)
 {
-    std::vector<FilterChain> chains = read_nftables();
-    std::ranges::move(read_legacy_iptables(), std::back_inserter(chains));
+    std::vector<FilterChain> chains = read_nftables(hook);
+    std::ranges::move(read_legacy_iptables(hook), std::back_inserter(chains));
     return chains;
 }
 

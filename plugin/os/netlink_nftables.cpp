@@ -3,7 +3,9 @@
 //
 // read_nftables(), of netfilter.hpp. By libnl, which we have: libnftnl's archive needs libmnl, of which Debian ships
 // none.
+#include "netlink_attribute.hpp"
 #include "netlink_rule.hpp"
+#include "netlink_set.hpp"
 #include "netlink_socket.hpp"
 
 #include "sallyport/os/netfilter.hpp"
@@ -73,25 +75,8 @@ void read_chain(nlmsghdr* message, std::vector<FilterChain>& chains)
 struct PlacedRule
 {
     std::string chain;
-    FilterRule rule;
+    std::vector<FilterRule> rules;  ///< what it is here
 };
-
-void read_placed_rule(nlmsghdr* message, std::vector<PlacedRule>& rules)
-{
-    const auto* header = header_of<nfgenmsg>(message);
-    const auto family = header ? family_from(header->nfgen_family) : std::nullopt;
-    if (family)
-        rules.push_back({text_of(find<nfgenmsg>(message, NFTA_RULE_CHAIN)),
-                         netlink::read_rule(*family, find<nfgenmsg>(message, NFTA_RULE_EXPRESSIONS))});
-}
-
-Message request_for(int what, unsigned char family)
-{
-    nfgenmsg header{};
-    header.nfgen_family = family;
-    header.version = NFNETLINK_V0;
-    return make_message((NFNL_SUBSYS_NFTABLES << 8) | what, NLM_F_REQUEST | NLM_F_DUMP, header);
-}
 
 bool kernel_has_nfnetlink()
 {
@@ -101,30 +86,45 @@ bool kernel_has_nfnetlink()
 
 void add_rules(Conversation& kernel, FilterFamily family, const std::string& table, std::vector<FilterChain>& chains)
 {
-    Message request = request_for(NFT_MSG_GETRULE, number_of(family));
+    const Sets sets = read_sets(kernel, number_of(family), table);
+    Message request = nftables_request(NFT_MSG_GETRULE, number_of(family));
     add_attribute(request, NFTA_RULE_TABLE, table);
     std::map<std::string, FilterChain*> by_name;
     for (FilterChain& chain : chains)
         if (chain.family == family && chain.table == table)
             by_name[chain.name] = &chain;
-    for (PlacedRule& placed : kernel.list<PlacedRule>(list_rules, std::move(request), read_placed_rule))
-        if (const auto found = by_name.find(placed.chain); found != by_name.end())
-            found->second->rules.push_back(std::move(placed.rule));
+    const auto read = [&](nlmsghdr* message, std::vector<PlacedRule>& rules) {
+        rules.push_back({text_of(find<nfgenmsg>(message, NFTA_RULE_CHAIN)),
+                         read_rule(family, find<nfgenmsg>(message, NFTA_RULE_EXPRESSIONS), sets)});
+    };
+    std::map<std::string, std::size_t> numbers;
+    for (PlacedRule& placed : kernel.list<PlacedRule>(list_rules, std::move(request), read)) {
+        const auto found = by_name.find(placed.chain);
+        if (found == by_name.end())
+            continue;
+        const std::size_t number = ++numbers[placed.chain];
+        for (FilterRule& rule : placed.rules) {
+            rule.number = number;
+            found->second->rules.push_back(std::move(rule));
+        }
+    }
 }
 
 }  // namespace
 
-std::vector<FilterChain> read_nftables()
+std::vector<FilterChain> read_nftables(std::optional<FilterHook> hook)
 {
     if (!kernel_has_nfnetlink())
         return {};
     Conversation kernel(NETLINK_NETFILTER);
     // EINVAL: this kernel has no nftables.
     std::vector<FilterChain> chains =
-        kernel.list<FilterChain>(list_rules, request_for(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC), read_chain, EINVAL);
+        kernel.list<FilterChain>(list_rules, nftables_request(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC), read_chain, EINVAL);
     std::set<std::pair<FilterFamily, std::string>> tables;
     for (const FilterChain& chain : chains)
-        tables.emplace(chain.family, chain.table);
+        if (!hook || (chain.base && chain.base->hook == *hook))
+            tables.emplace(chain.family, chain.table);
+    std::erase_if(chains, [&](const FilterChain& chain) { return !tables.contains({chain.family, chain.table}); });
     for (const auto& [family, table] : tables)
         add_rules(kernel, family, table, chains);
     return chains;

@@ -5,9 +5,12 @@
 // to be done. What isn't known here makes the rule one with a condition that isn't read.
 #include "netlink_rule.hpp"
 
+#include "netlink_attribute.hpp"
+#include "netlink_register.hpp"
 #include "xt_extension.hpp"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>  // before the kernel's own headers
+
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
@@ -15,10 +18,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cstring>
-#include <map>
-#include <span>
+#include <string_view>
 
 namespace sallyport::netlink {
 
@@ -26,43 +26,64 @@ namespace {
 
 using On = RuleCondition::On;
 
-std::span<const std::byte> bytes_of(const nlattr* attribute)
+constexpr std::array<std::byte, register_size> lowest{};
+constexpr std::array<std::byte, register_size> highest{std::byte{0xff}, std::byte{0xff}, std::byte{0xff},
+                                                       std::byte{0xff}};
+
+bool is_neutral(const std::string& name)
 {
-    if (!attribute)
-        return {};
-    return {static_cast<const std::byte*>(nla_data(attribute)), static_cast<std::size_t>(nla_len(attribute))};
+    constexpr std::array<std::string_view, 5> names{"counter", "log", "notrack", "last", "flow_offload"};
+    return std::ranges::find(names, name) != names.end();
 }
 
-/// What an expression has put into a register.
-struct Loaded
+bool is_terminal(const std::string& name)
 {
-    On what = On::something;
-    bool by_index = false;         ///< of a device: its number, not its name
-    std::uint32_t mask = 0;        ///< of a connection's state
-    std::optional<unsigned> bits;  ///< of an address: so many of its first ones; nullopt: all that are compared
-};
+    constexpr std::array<std::string_view, 5> names{"nat", "masq", "queue", "fwd", "synproxy"};
+    return std::ranges::find(names, name) != names.end();
+}
 
-/// How many leading bits are set, if no other one is.
-std::optional<unsigned> length_of_mask(std::span<const std::byte> mask)
+/// What a rule translates it hands over as well, by the verdict behind it.
+void set_verdict(std::uint32_t code, const std::string& chain, FilterRule& rule)
 {
-    unsigned length = 0;
-    bool ended = false;
-    for (const std::byte byte : mask) {
-        const auto ones = static_cast<unsigned>(std::countl_one(std::to_integer<std::uint8_t>(byte)));
-        if (std::popcount(std::to_integer<std::uint8_t>(byte)) != static_cast<int>(ones) || (ended && ones > 0))
-            return std::nullopt;
-        length += ones;
-        ended = ended || ones < 8;
+    if (rule.verdict == RuleVerdict::translate)
+        return;
+    rule.target = chain;
+    switch (static_cast<int>(code)) {
+    case NF_ACCEPT:
+        rule.verdict = RuleVerdict::accept;
+        break;
+    case NF_DROP:
+        rule.verdict = RuleVerdict::drop;
+        break;
+    case NFT_JUMP:
+        rule.verdict = RuleVerdict::jump;
+        break;
+    case NFT_GOTO:
+        rule.verdict = RuleVerdict::go_to;
+        break;
+    case NFT_RETURN:
+        rule.verdict = RuleVerdict::give_back;
+        break;
+    case NFT_CONTINUE:
+        break;
+    default:
+        rule.verdict = RuleVerdict::unknown;
     }
-    return length;
 }
+
+/// The rule as it is for one element of what it looks into.
+struct Alternative
+{
+    FilterRule rule{};
+    Constants constants{};
+};
 
 class RuleReader
 {
 public:
-    explicit RuleReader(FilterFamily family)
-        : v4_(family == FilterFamily::v4),
-          known_family_(family != FilterFamily::both)
+    RuleReader(FilterFamily family, const Sets& sets)
+        : sets_(sets),
+          family_{family == FilterFamily::v4, family != FilterFamily::both}
     {}
 
     void read(const std::string& name, const nlattr* data)
@@ -70,121 +91,126 @@ public:
         if (name == "immediate")
             read_immediate(data);
         else if (name == "reject")
-            rule.verdict = RuleVerdict::reject;
+            end(RuleVerdict::reject);
         else if (name == "target")
-            end_by_extension(text_of(inside(data, NFTA_TARGET_NAME)));
+            read_target(data);
         else if (name == "match")
             read_match(data);
         else if (name == "meta")
             read_meta(data);
         else if (name == "ct")
             read_connection(data);
+        else if (name == "fib")
+            read_fib(data);
         else if (name == "payload")
             read_payload(data);
         else if (name == "bitwise")
-            read_mask(data);
+            load(inside(data, NFTA_BITWISE_DREG),
+                 masked(loaded(inside(data, NFTA_BITWISE_SREG)),
+                        bytes_of(inside(inside(data, NFTA_BITWISE_MASK), NFTA_DATA_VALUE))));
         else if (name == "cmp")
             read_comparison(data);
-        else if (is_terminal(name) || (name == "lookup" && leads_to_verdict(data)))
-            end_by_extension(name);
+        else if (name == "range")
+            read_range(data);
+        else if (name == "lookup")
+            read_lookup(data);
+        else if (name == "nat" && number_of(inside(data, NFTA_NAT_TYPE)) == NFT_NAT_DNAT)
+            translate(inside(data, NFTA_NAT_REG_ADDR_MIN), inside(data, NFTA_NAT_REG_PROTO_MIN),
+                      number_of(inside(data, NFTA_NAT_FAMILY)) == NFPROTO_IPV4);
+        else if (name == "redir")
+            translate(nullptr, inside(data, NFTA_REDIR_REG_PROTO_MIN), false);
+        else if (name == "tproxy")
+            translate(nullptr, inside(data, NFTA_TPROXY_REG_PORT), false);
+        else if (is_terminal(name))
+            end(RuleVerdict::unknown);
         else if (!is_neutral(name))
-            rule.conditions.emplace_back();
+            add({});
     }
 
-    FilterRule rule{};
+    std::vector<FilterRule> take()
+    {
+        std::vector<FilterRule> rules;
+        std::ranges::transform(alternatives_, std::back_inserter(rules),
+                               [](Alternative& alternative) { return std::move(alternative.rule); });
+        return rules;
+    }
 
 private:
-    static bool is_neutral(const std::string& name)
+    void add(const RuleCondition& condition)
     {
-        constexpr std::array<std::string_view, 5> names{"counter", "log", "notrack", "last", "flow_offload"};
-        return std::find(names.begin(), names.end(), name) != names.end();
+        for (Alternative& alternative : alternatives_)
+            alternative.rule.conditions.push_back(condition);
     }
 
-    static bool is_terminal(const std::string& name)
+    void end(RuleVerdict verdict)
     {
-        constexpr std::array<std::string_view, 7> names{"nat", "masq", "redir", "tproxy", "queue", "fwd", "synproxy"};
-        return std::find(names.begin(), names.end(), name) != names.end();
+        for (Alternative& alternative : alternatives_)
+            alternative.rule.verdict = verdict;
     }
 
-    static bool leads_to_verdict(const nlattr* lookup)
+    void read_target(const nlattr* data)
     {
-        const nlattr* to = inside(lookup, NFTA_LOOKUP_DREG);
-        return to && number_of(to) == NFT_REG_VERDICT;
-    }
-
-    void end_by_extension(const std::string& name)
-    {
-        rule.verdict = xt_verdict(name);
-        rule.target = name;
+        for (Alternative& alternative : alternatives_)
+            xt_verdict(text_of(inside(data, NFTA_TARGET_NAME)), number_of(inside(data, NFTA_TARGET_REV)), family_.v4,
+                       bytes_of(inside(data, NFTA_TARGET_INFO)), alternative.rule);
     }
 
     void read_match(const nlattr* data)
     {
-        if (auto condition =
-                xt_condition(text_of(inside(data, NFTA_MATCH_NAME)), number_of(inside(data, NFTA_MATCH_REV)),
-                             bytes_of(inside(data, NFTA_MATCH_INFO))))
-            rule.conditions.push_back(std::move(*condition));
+        for (const RuleCondition& condition :
+             xt_conditions(text_of(inside(data, NFTA_MATCH_NAME)), number_of(inside(data, NFTA_MATCH_REV)),
+                           bytes_of(inside(data, NFTA_MATCH_INFO))))
+            add(condition);
     }
 
     void read_immediate(const nlattr* data)
     {
-        if (number_of(inside(data, NFTA_IMMEDIATE_DREG)) != NFT_REG_VERDICT)
-            return;
-        const nlattr* verdict = inside(inside(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
-        rule.target = text_of(inside(verdict, NFTA_VERDICT_CHAIN));
-        switch (static_cast<int>(number_of(inside(verdict, NFTA_VERDICT_CODE)))) {
-        case NF_ACCEPT:
-            rule.verdict = RuleVerdict::accept;
-            break;
-        case NF_DROP:
-            rule.verdict = RuleVerdict::drop;
-            break;
-        case NFT_JUMP:
-            rule.verdict = RuleVerdict::jump;
-            break;
-        case NFT_GOTO:
-            rule.verdict = RuleVerdict::go_to;
-            break;
-        case NFT_RETURN:
-            rule.verdict = RuleVerdict::give_back;
-            break;
-        case NFT_CONTINUE:
-            break;
-        default:
-            rule.verdict = RuleVerdict::unknown;
+        const nlattr* value = inside(data, NFTA_IMMEDIATE_DATA);
+        const nlattr* verdict = inside(value, NFTA_DATA_VERDICT);
+        for (Alternative& alternative : alternatives_)
+            if (verdict)
+                set_verdict(number_of(inside(verdict, NFTA_VERDICT_CODE)), text_of(inside(verdict, NFTA_VERDICT_CHAIN)),
+                            alternative.rule);
+            else
+                alternative.constants.put(register_index(number_of(inside(data, NFTA_IMMEDIATE_DREG))),
+                                          bytes_of(inside(value, NFTA_DATA_VALUE)));
+    }
+
+    /// Without registers it's the node's own, or the port stays as it was.
+    void translate(const nlattr* address, const nlattr* port, bool v4)
+    {
+        for (Alternative& alternative : alternatives_) {
+            alternative.rule.verdict = RuleVerdict::translate;
+            if (address)
+                alternative.rule.to.address = alternative.constants.address(register_index(number_of(address)), v4);
+            if (port)
+                alternative.rule.to.port = alternative.constants.port(register_index(number_of(port))).value_or(0);
         }
     }
 
-    void load(const nlattr* to, const Loaded& what)
+    Loaded loaded(const nlattr* from) const { return registers_.at(register_index(number_of(from))); }
+
+    void load(const nlattr* to, const Loaded& what, std::size_t size = register_size)
     {
         if (to)  // else it writes into the packet, from a register
-            registers_[number_of(to)] = what;
+            registers_.load(register_index(number_of(to)), what, size);
     }
 
     void read_meta(const nlattr* data)
     {
-        Loaded loaded;
-        switch (number_of(inside(data, NFTA_META_KEY))) {
-        case NFT_META_IIF:
-        case NFT_META_IIFNAME:
-            loaded.what = On::in_device;
-            break;
-        case NFT_META_OIF:
-        case NFT_META_OIFNAME:
-            loaded.what = On::out_device;
-            break;
-        case NFT_META_NFPROTO:
-            loaded.what = On::family;
-            break;
-        case NFT_META_L4PROTO:
-            loaded.what = On::protocol;
-            break;
-        default:
-            break;
-        }
         const std::uint32_t key = number_of(inside(data, NFTA_META_KEY));
+        Loaded loaded;
+        if (key == NFT_META_IIF || key == NFT_META_IIFNAME)
+            loaded.what = On::in_device;
+        else if (key == NFT_META_OIF || key == NFT_META_OIFNAME)
+            loaded.what = On::out_device;
+        else if (key == NFT_META_NFPROTO)
+            loaded.what = On::family;
+        else if (key == NFT_META_L4PROTO)
+            loaded.what = On::protocol;
         loaded.by_index = key == NFT_META_IIF || key == NFT_META_OIF;
-        load(inside(data, NFTA_META_DREG), loaded);
+        const bool is_name = key == NFT_META_IIFNAME || key == NFT_META_OIFNAME;
+        load(inside(data, NFTA_META_DREG), loaded, is_name ? IF_NAMESIZE : register_size);
     }
 
     void read_connection(const nlattr* data)
@@ -195,153 +221,116 @@ private:
         load(inside(data, NFTA_CT_DREG), loaded);
     }
 
+    void read_fib(const nlattr* data)
+    {
+        Loaded loaded;
+        if (number_of(inside(data, NFTA_FIB_RESULT)) == NFT_FIB_RESULT_ADDRTYPE &&
+            number_of(inside(data, NFTA_FIB_FLAGS)) == NFTA_FIB_F_DADDR)
+            loaded.what = On::local;
+        load(inside(data, NFTA_FIB_DREG), loaded);
+    }
+
     void read_payload(const nlattr* data)
     {
         Loaded loaded;
+        const std::uint32_t base = number_of(inside(data, NFTA_PAYLOAD_BASE));
         const std::uint32_t offset = number_of(inside(data, NFTA_PAYLOAD_OFFSET));
-        if (known_family_ && number_of(inside(data, NFTA_PAYLOAD_BASE)) == NFT_PAYLOAD_NETWORK_HEADER) {
-            if (offset == (v4_ ? 12U : 8U))
+        if (base == NFT_PAYLOAD_TRANSPORT_HEADER && offset == 2 && number_of(inside(data, NFTA_PAYLOAD_LEN)) == 2) {
+            loaded.what = On::port;  // of TCP and UDP alike
+        } else if (family_.known && base == NFT_PAYLOAD_NETWORK_HEADER) {
+            if (offset == (family_.v4 ? 12U : 8U))
                 loaded.what = On::source;
-            else if (offset == (v4_ ? 16U : 24U))
+            else if (offset == (family_.v4 ? 16U : 24U))
                 loaded.what = On::destination;
-            else if (offset == (v4_ ? 9U : 6U))
+            else if (offset == (family_.v4 ? 9U : 6U))
                 loaded.what = On::protocol;
         }
-        load(inside(data, NFTA_PAYLOAD_DREG), loaded);
-    }
-
-    void read_mask(const nlattr* data)
-    {
-        Loaded loaded = registers_[number_of(inside(data, NFTA_BITWISE_SREG))];
-        const auto mask = bytes_of(inside(inside(data, NFTA_BITWISE_MASK), NFTA_DATA_VALUE));
-        if (loaded.what == On::connection && mask.size() == sizeof loaded.mask)
-            std::memcpy(&loaded.mask, mask.data(), sizeof loaded.mask);
-        else if (loaded.what == On::source || loaded.what == On::destination)
-            loaded.bits = length_of_mask(mask);
-        else
-            loaded.what = On::something;
-        if ((loaded.what == On::source || loaded.what == On::destination) && !loaded.bits)
-            loaded.what = On::something;
-        load(inside(data, NFTA_BITWISE_DREG), loaded);
+        load(inside(data, NFTA_PAYLOAD_DREG), loaded, number_of(inside(data, NFTA_PAYLOAD_LEN)));
     }
 
     void read_comparison(const nlattr* data)
     {
         const std::uint32_t operation = number_of(inside(data, NFTA_CMP_OP));
         const auto value = bytes_of(inside(inside(data, NFTA_CMP_DATA), NFTA_DATA_VALUE));
-        const Loaded& loaded = registers_[number_of(inside(data, NFTA_CMP_SREG))];
+        const Loaded what = loaded(inside(data, NFTA_CMP_SREG));
         RuleCondition condition;
         if (operation == NFT_CMP_EQ || operation == NFT_CMP_NEQ)
-            condition = compared(loaded, value);
-        condition.inverted = condition.inverted != (operation == NFT_CMP_NEQ);
-        rule.conditions.push_back(std::move(condition));
+            condition = compared(what, value, family_);
+        else if (operation == NFT_CMP_GTE || operation == NFT_CMP_LT)  // as a range is written, by two comparisons
+            condition = compared(what, value, highest, family_);
+        else if (operation == NFT_CMP_LTE || operation == NFT_CMP_GT)
+            condition = compared(what, lowest, value, family_);
+        const bool inverts = operation == NFT_CMP_NEQ || operation == NFT_CMP_LT || operation == NFT_CMP_GT;
+        condition.inverted = condition.inverted != inverts;
+        add(condition);
     }
 
-    /// The register's content equals `value`.
-    RuleCondition compared(const Loaded& loaded, std::span<const std::byte> value)
+    void read_range(const nlattr* data)
     {
-        RuleCondition condition{.on = loaded.what};
-        switch (loaded.what) {
-        case On::in_device:
-        case On::out_device:
-            condition.device = loaded.by_index ? device_of(value) : pattern_of(value);
-            return condition.device.empty() ? RuleCondition{} : condition;
-        case On::family:
-            return family_of(value);
-        case On::protocol:
-            condition.protocol = value.empty() ? std::uint8_t{0} : std::to_integer<std::uint8_t>(value[0]);
-            return condition;
-        case On::source:
-        case On::destination:
-            return read_prefix(loaded, value, condition) ? condition : RuleCondition{};
-        case On::connection: {
-            std::uint32_t bits = 0;
-            if (value.size() != sizeof bits)
-                return {};
-            std::memcpy(&bits, value.data(), sizeof bits);
-            // "No bit of the mask is set", which is how a list of states is written, the other way round.
-            if (loaded.mask != 0)
-                return bits == 0 ? connection_state(loaded.mask, true) : RuleCondition{};
-            return connection_state(bits, false);
+        RuleCondition condition =
+            compared(loaded(inside(data, NFTA_RANGE_SREG)),
+                     bytes_of(inside(inside(data, NFTA_RANGE_FROM_DATA), NFTA_DATA_VALUE)),
+                     bytes_of(inside(inside(data, NFTA_RANGE_TO_DATA), NFTA_DATA_VALUE)), family_);
+        condition.inverted = number_of(inside(data, NFTA_RANGE_OP)) == NFT_RANGE_NEQ;
+        add(condition);
+    }
+
+    /// The rule as it is for each element. Not for what says no more by its elements than one does by standing there:
+    /// a set of addresses may have a hundred thousand.
+    void read_lookup(const nlattr* data)
+    {
+        const auto found = sets_.find(text_of(inside(data, NFTA_LOOKUP_SET)));
+        const auto parts =
+            found == sets_.end()
+                ? std::vector<KeyPart>{}
+                : registers_.parts(register_index(number_of(inside(data, NFTA_LOOKUP_SREG))), found->second.key_size);
+        const bool inverted = (number_of(inside(data, NFTA_LOOKUP_FLAGS)) & NFT_LOOKUP_F_INV) != 0;
+        const bool tells = found != sets_.end() && !inverted && alternatives_.size() == 1 &&
+                           (found->second.is_map || std::ranges::any_of(parts, [](const KeyPart& part) {
+                                return part.loaded.what == On::port;
+                            }));
+        if (!tells) {
+            add({});
+            if (const nlattr* to = inside(data, NFTA_LOOKUP_DREG); to && number_of(to) == NFT_REG_VERDICT)
+                end(RuleVerdict::unknown);
+            return;
         }
-        case On::something:
-            break;
-        }
-        return {};
+        const Alternative before = std::move(alternatives_.front());
+        alternatives_.clear();
+        for (const SetElement& element : found->second.elements)
+            alternatives_.push_back(for_element(before, parts, element, inside(data, NFTA_LOOKUP_DREG)));
     }
 
-    static std::string device_of(std::span<const std::byte> index)
+    Alternative for_element(const Alternative& before, const std::vector<KeyPart>& parts, const SetElement& element,
+                            const nlattr* to)
     {
-        std::uint32_t number = 0;
-        std::array<char, IF_NAMESIZE> name{};
-        if (index.size() == sizeof number)
-            std::memcpy(&number, index.data(), sizeof number);
-        return ::if_indextoname(number, name.data()) ? name.data() : "";
+        Alternative alternative = before;
+        std::ranges::move(compared(parts, element.key, element.last, family_),
+                          std::back_inserter(alternative.rule.conditions));
+        if (to && number_of(to) == NFT_REG_VERDICT)
+            set_verdict(element.verdict, element.chain, alternative.rule);
+        else if (to)
+            alternative.constants.put(register_index(number_of(to)), element.data);
+        return alternative;
     }
 
-    /// Compared up to its zero it is a name, without one the beginning of names.
-    static std::string pattern_of(std::span<const std::byte> value)
-    {
-        const std::string all(reinterpret_cast<const char*>(value.data()), value.size());
-        const std::size_t zero = all.find('\0');
-        return zero == std::string::npos ? all + '+' : all.substr(0, zero);
-    }
-
-    RuleCondition family_of(std::span<const std::byte> value)
-    {
-        if (value.size() != 1)
-            return {};
-        v4_ = std::to_integer<int>(value[0]) == NFPROTO_IPV4;
-        known_family_ = true;
-        return {.on = On::family, .prefix = {v4_ ? Address::any_v4() : Address::any_v6(), 0}};
-    }
-
-    bool read_prefix(const Loaded& loaded, std::span<const std::byte> value, RuleCondition& condition) const
-    {
-        Address::Bytes bytes = v4_ ? Address::any_v4().bytes() : Address::any_v6().bytes();
-        const std::size_t start = v4_ ? 12 : 0;
-        if (value.size() > bytes.size() - start)
-            return false;
-        std::memcpy(bytes.data() + start, value.data(), value.size());
-        const auto length = loaded.bits.value_or(static_cast<unsigned>(value.size()) * 8);
-        condition.prefix = {Address(bytes), static_cast<unsigned>(start) * 8 + length};
-        return true;
-    }
-
-    bool v4_;
-    bool known_family_;
-    std::map<std::uint32_t, Loaded> registers_;
+    const Sets& sets_;
+    RuleFamily family_;
+    Registers registers_{};
+    std::vector<Alternative> alternatives_{1};
 };
 
 }  // namespace
 
-const nlattr* inside(const nlattr* nested, int type)
+std::vector<FilterRule> read_rule(FilterFamily family, const nlattr* expressions, const Sets& sets)
 {
-    return nested ? nla_find(static_cast<const nlattr*>(nla_data(nested)), nla_len(nested), type) : nullptr;
-}
-
-std::uint32_t number_of(const nlattr* attribute)
-{
-    return attribute && nla_len(attribute) >= static_cast<int>(sizeof(std::uint32_t)) ? ntohl(nla_get_u32(attribute))
-                                                                                      : 0;
-}
-
-std::string text_of(const nlattr* attribute)
-{
-    const auto bytes = bytes_of(attribute);
-    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return text.substr(0, text.find('\0'));
-}
-
-FilterRule read_rule(FilterFamily family, const nlattr* expressions)
-{
-    RuleReader reader(family);
+    RuleReader reader(family, sets);
     const nlattr* expression = nullptr;
     int left = 0;
     if (expressions)
         nla_for_each_nested(expression, expressions, left)
             reader.read(text_of(inside(expression, NFTA_EXPR_NAME)), inside(expression, NFTA_EXPR_DATA));
-    return std::move(reader.rule);
+    return reader.take();
 }
 
 }  // namespace sallyport::netlink

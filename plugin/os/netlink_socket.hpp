@@ -130,9 +130,8 @@ public:
 
     /// The whole list, or none. `read` appends what one answer says. The kernel's error `error_if_empty` stands for an
     /// empty list.
-    template <typename Item>
-    std::vector<Item> list(const Purpose& purpose, Message request, void (*read)(nlmsghdr*, std::vector<Item>&),
-                           int error_if_empty = 0)
+    template <typename Item, typename Read>
+    std::vector<Item> list(const Purpose& purpose, Message request, Read read, int error_if_empty = 0)
     {
         return read_unchanged(purpose.action + " over netlink", [&]() -> std::optional<std::vector<Item>> {
             std::vector<Item> items;

@@ -8,16 +8,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace sallyport {
 
-/// What a match asks of a packet; nullopt: nothing. `info` is the extension's own structure, as the kernel has it.
-std::optional<RuleCondition> xt_condition(std::string_view match, unsigned revision, std::span<const std::byte> info);
+/// What a match asks of a packet; empty: nothing. `info` is the extension's own structure, as the kernel has it.
+std::vector<RuleCondition> xt_conditions(std::string_view match, unsigned revision, std::span<const std::byte> info);
 
-RuleVerdict xt_verdict(std::string_view target);
+/// Gives the rule the verdict of its target, whose structure `info` is, too.
+void xt_verdict(std::string_view target, unsigned revision, bool v4, std::span<const std::byte> info, FilterRule& rule);
 
 /// A condition on the connection's state, from the kernel's bits (XT_CONNTRACK_STATE_BIT, NF_CT_STATE_BIT).
 RuleCondition connection_state(std::uint32_t bits, bool inverted);

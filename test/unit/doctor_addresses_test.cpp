@@ -134,7 +134,7 @@ TEST_CASE("only what Cilium serves on an answered address is warned about", "[do
     NetworkFacts network;
     network.cilium = true;
     const auto serves = [&](const char* address, std::uint16_t port, Frontend::Kind kind) {
-        network.cilium_frontends = {{.at = {*Address::parse(address), HostPort{port}, Protocol::tcp}, .kind = kind}};
+        network.frontends = {{.at = {*Address::parse(address), HostPort{port}, Protocol::tcp}, .kind = kind}};
         return check_ports(report_of("0.0.0.0", 443), network);
     };
     CHECK(level_of(serves("10.96.0.1", 443, Frontend::Kind::service), "cilium-service") == "-");

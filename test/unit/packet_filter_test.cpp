@@ -35,18 +35,25 @@ RuleCondition to_address(const std::string& prefix)
 const RuleCondition established{.on = On::connection, .opens = false};
 const RuleCondition unread{};
 
+std::vector<FilterRule> numbered(std::vector<FilterRule> rules)
+{
+    for (std::size_t i = 0; i < rules.size(); ++i)
+        rules[i].number = i + 1;
+    return rules;
+}
+
 FilterChain forward(std::vector<FilterRule> rules, bool drops = false)
 {
     return {.family = FilterFamily::v4,
             .table = "filter",
             .name = "FORWARD",
             .base = FilterBase{FilterHook::forward, drops},
-            .rules = std::move(rules)};
+            .rules = numbered(std::move(rules))};
 }
 
 FilterChain chain(const std::string& name, std::vector<FilterRule> rules)
 {
-    return {.family = FilterFamily::v4, .table = "filter", .name = name, .rules = std::move(rules)};
+    return {.family = FilterFamily::v4, .table = "filter", .name = name, .rules = numbered(std::move(rules))};
 }
 
 const Passage to_pod{.in_device = "eth0", .out_device = "lxc7", .destination = Address::parse("10.0.1.7")};
