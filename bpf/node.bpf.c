@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The node's outside devices: node port -> backend on the way in, backend -> node port on the way out. */
 #include "icmp.h"
+#include "way_out.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -19,7 +20,7 @@ int node_egress(struct __sk_buff *skb)
 
 /*
  * The host's end of a gateway pod's device, with fastPath alone: the pod's replies go out at once where their
- * connection came in. There, node_egress translates them.
+ * connection came in, if that is the way to the client. There, node_egress translates them.
  */
 SEC("tcx/ingress")
 int pod_uplink(struct __sk_buff *skb)
@@ -33,7 +34,7 @@ int pod_uplink(struct __sk_buff *skb)
 	    is_error(&walk->packet))
 		return TCX_NEXT;
 	flow = find_flow_of_reply(walk, &uses, &backend);
-	return flow && flow->device ? bpf_redirect_neigh(flow->device, NULL, 0, 0) : TCX_NEXT;
+	return flow && flow->device ? send_out(skb, &walk->packet, flow) : TCX_NEXT;
 }
 
 /*

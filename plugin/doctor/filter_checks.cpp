@@ -119,6 +119,25 @@ void check_forward(const FilterFacts& filter, bool cilium, Findings& findings)
         findings.fine("forward-filter", "the packet filter forwards what goes to pods, and their answers");
 }
 
+/// With fastPath only answers by another device than their requests came in by are forwarded.
+void check_forward_beside_fast_path(const FilterFacts& filter, Findings& findings)
+{
+    std::set<std::string> devices;
+    for (const Passage& passage : filter.towards_pods)
+        devices.insert(passage.in_device);
+    for (const Passage& passage : filter.towards_pods)
+        for (const FilterRefusal& refusal : find_refusals(filter.chains, FilterHook::forward, answer_to(passage)))
+            if (devices.size() > 1 && !refusal.perhaps) {
+                findings.note("forward-filter",
+                              "fastPath is on: packets go past the packet filter, but for answers to clients whose "
+                              "route is by another device than they came in by. Of those, " +
+                                  sentence(refusal, answer_to(passage)),
+                              "if there are such clients: " + cure_for(refusal, passage.out_device) + at_boot);
+                return;
+            }
+    findings.fine("forward-filter", "fastPath is on: packets go past the packet filter");
+}
+
 void check_input(const FilterFacts& filter, Findings& findings)
 {
     std::vector<std::string> guards;
@@ -144,7 +163,7 @@ std::vector<Finding> check_filter(const FilterFacts& filter, const Config& confi
         return findings.take();
     }
     if (config.fast_path)
-        findings.fine("forward-filter", "fastPath is on: packets go past the packet filter");
+        check_forward_beside_fast_path(filter, findings);
     else
         check_forward(filter, cilium, findings);
     check_input(filter, findings);

@@ -51,7 +51,8 @@ void check_forwarding(const HostFacts& host, const Config& config, bool cilium, 
         off.emplace_back("net.ipv6.conf.all.forwarding");
     if (off.empty() || config.fast_path)
         findings.fine("forwarding", off.empty() ? "the kernel forwards IPv4 and IPv6"
-                                                : "fastPath is on: the kernel need not forward");
+                                                : "fastPath is on: the kernel need not forward, but for "
+                                                  "answers by another device than their requests came in by");
     else if (cilium)  // which may hand packets to pods without the kernel's routing
         findings.note("forwarding", joined(off) + " is off, which Cilium can do without");
     else if (host.ipv4_forwarding)

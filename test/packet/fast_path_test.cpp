@@ -57,6 +57,24 @@ PACKET_CASE("pod_uplink", "replies go out at once, and are translated on the out
     check_translated(gateway.programs.egress(answer), from(answer, gateway.node_port));
 }
 
+PACKET_CASE("pod_uplink", "replies whose way is by another device, or by none, go the usual way", every_kind)
+{
+    const FastGateway gateway(kind);
+    gateway.programs.ingress(request(kind));
+    const Packet answer = reply(gateway.pod, kind);
+    const Namespace node("node-of-two-devices");
+    node.set_sysctl("net/ipv4/ip_forward", "1");
+    node.set_sysctl("net/ipv6/conf/all/forwarding", "1");
+    node.ip("link add other type veth peer name end\nlink set other up\nlink set end up\n");
+    const auto outcome = [&] { return node.run([&] { return gateway.uplink(answer); }); };
+    const std::string to_client = client_at(kind).address + (kind.v6 ? "/128" : "/32");
+    check_untouched(outcome(), answer);
+    node.ip("route add " + to_client + " dev other\n");
+    check_untouched(outcome(), answer);
+    node.ip("route replace " + to_client + " dev lo\n");  // by which a test run's requests come in
+    check_redirected(outcome(), answer);
+}
+
 PACKET_CASE("pod_uplink", "flows that came the usual way go back the usual way", every_kind)
 {
     const FastGateway gateway(kind, false);

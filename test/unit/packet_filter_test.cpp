@@ -187,6 +187,12 @@ TEST_CASE("what the doctor makes of a packet filter", "[doctor][filter]")
     Config fast;
     fast.fast_path = true;
     CHECK(level_of(check_filter(rejecting, fast, false), "forward-filter") == "ok");
+    FilterFacts multi_homed = rejecting;  // there, some answers take the stack all the same
+    multi_homed.towards_pods.push_back(multi_homed.towards_pods.front());
+    multi_homed.towards_pods.back().in_device = "eth1";
+    CHECK(level_of(check_filter(multi_homed, fast, false), "forward-filter") == "note");
+    multi_homed.chains.clear();
+    CHECK(level_of(check_filter(multi_homed, fast, false), "forward-filter") == "ok");
 }
 
 TEST_CASE("the doctor's cure is in the dialect of the rule that refuses", "[doctor][filter]")
