@@ -18,6 +18,7 @@
 #include "sallyport/listed.hpp"
 #include "sallyport/log.hpp"
 #include "sallyport/os/file_lock.hpp"
+#include "sallyport/os/loopback.hpp"
 #include "sallyport/os/netlink.hpp"
 #include "sallyport/os/netns.hpp"
 #include "sallyport/os/process.hpp"
@@ -70,6 +71,20 @@ int device_that_lives_with(const Attachment& pod, const Netns& netns)
     } catch (const Error& error) {
         log_debug("pod " + pod.pod() + ": " + error.what());
         return loopback_device;
+    }
+}
+
+/// What a pod sends to its own node port is for itself, and so goes by its loopback device. Runtimes set that up before
+/// any plugin is called, or beside it; where none did, the pod would hear nothing for two minutes.
+void let_reach_itself(const Attachment& pod, const Netns& netns)
+{
+    try {
+        bool was_down = false;
+        in_netns(netns, [&] { was_down = bring_up_loopback(); });
+        if (was_down)
+            log_info("pod " + pod.pod() + ": set its lo up, by which it reaches its own node ports");
+    } catch (const Error& error) {
+        log_warning("pod " + pod.pod() + " doesn't reach its own node ports: " + error.what());
     }
 }
 
@@ -179,6 +194,8 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
         if (uplink)
             datapath.attach_uplink(*uplink, pod.id);
         datapath.follow_life(netns, device);
+        if (at_node && config.local_access)
+            let_reach_itself(pod, netns);
         datapath.bindings().bind({pod, netns.identity, netns_id_of(netns.fd.get()), wishes.sharing, wanted,
                                   uplink ? uplink->ifindex : 0, uplink.has_value()});
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod

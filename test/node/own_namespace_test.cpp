@@ -67,6 +67,23 @@ TEST_CASE("a pod that has the node's address reaches itself by it", "[local][own
     CHECK(udp(scene.other, node_v4, from_itself) == "own");
 }
 
+TEST_CASE("a pod whose lo was left down reaches itself through its node port", "[local][own]")
+{
+    LocalNode node;
+    LocalGateway gateway(node, "gateway", "80:9080, 80:9080/udp");
+    gateway.pod.netns.ip("link set lo down\n");
+    gateway.listen();
+    require_ok(gateway.pod.add());
+    const Stay stay(node.cgroup, processes);
+    for (const std::string& address : own_names) {
+        CAPTURE(address);
+        CHECK(tcp(gateway.pod, address) == "gateway");
+        CHECK(udp(gateway.pod, address) == "gateway");
+    }
+    require_ok(gateway.pod.del());
+    CHECK(node.footprint() == nothing);
+}
+
 TEST_CASE("a pod that listens on the same port, and hasn't the node's address, reaches the gateway", "[local][own]")
 {
     NamespaceScene scene;
