@@ -60,4 +60,7 @@ struct BuildInfo
 std::string metrics_text(const NodeReport& report, const PortTotals& totals, const AgentState& agent,
                          const BuildInfo& build);
 
+/// Where the node's tables are another version's, of that ABI: what the agent knows without them.
+std::string metrics_text(std::uint32_t another_abi, const AgentState& agent, const BuildInfo& build);
+
 }  // namespace sallyport

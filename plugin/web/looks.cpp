@@ -26,6 +26,13 @@ std::string text_of(const PortLabel& port)
     return std::to_string(port.port) + "/" + std::string(name(port.protocol));
 }
 
+/// The ABI of the tables, where that isn't ours: what is in them would be misread.
+std::optional<std::uint32_t> another_abi(const Paths& paths)
+{
+    const auto abi = pinned_abi(paths);
+    return abi && *abi != SALLYPORT_ABI ? abi : std::nullopt;
+}
+
 /// "held by apisix/apisix-1 (nothing listens on 10.0.1.7:9080/tcp; nothing listens on [fd00::7]:9080/tcp)"
 std::string complaint_about(const std::map<std::string, std::set<std::string>>& reasons)
 {
@@ -56,10 +63,11 @@ const Look& Looks::now()
     if (looked_at_ && at - *looked_at_ < serves_for)
         return look_;
 
-    const auto datapath = Datapath::find(paths_);
     choose_base(at);
     Look fresh;
     fresh.number = look_.number + 1;
+    fresh.another_abi = another_abi(paths_);
+    const auto datapath = fresh.another_abi ? std::nullopt : Datapath::find(paths_);
     if (datapath)
         fresh.report = report_node(*datapath, base_);
     else
@@ -93,7 +101,7 @@ std::optional<std::string> why_not_served(const Paths& paths, const PortLabel& p
 {
     const bool v4 = family == Family::v4;
     std::string nobody = "no pod holds port " + text_of(port) + " over " + (v4 ? "IPv4" : "IPv6");
-    if (const auto abi = pinned_abi(paths); abi && *abi != SALLYPORT_ABI)
+    if (const auto abi = another_abi(paths))
         return Datapath::is_served_by_another_version(paths, port.port, port.protocol, v4)
                    ? std::nullopt
                    : std::optional(nobody + ", or none that serves, by the tables of ABI " + std::to_string(*abi));

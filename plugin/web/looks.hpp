@@ -24,8 +24,9 @@ namespace sallyport::web {
 /// One moment.
 struct Look
 {
-    std::uint64_t number = 0;  ///< from 1
-    NodeReport report;
+    std::uint64_t number = 0;                  ///< from 1
+    NodeReport report;                         ///< empty where the tables are another version's
+    std::optional<std::uint32_t> another_abi;  ///< of that version
     std::optional<std::chrono::milliseconds>
         rates_over;  ///< what the report's rates are averages of; nullopt: no rates
 };
@@ -35,7 +36,8 @@ class Looks
 public:
     explicit Looks(Paths paths) : paths_(std::move(paths)) {}
 
-    /// Throws Error where the tables can't be read. A node without any has an empty report. Valid until the next call.
+    /// Throws Error where the tables can't be read. A node without any has an empty report, and so has one whose tables
+    /// another version made, which the look names then. Valid until the next call.
     const Look& now();
 
     /// Grows with each new look.

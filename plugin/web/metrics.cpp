@@ -209,7 +209,19 @@ void write_traffic(Text& text, const PortTotals& totals)
     write_per_port(text, totals, &Traffic::held);
 }
 
-void write_node(Text& text, const NodeReport& report, const AgentState& agent, const BuildInfo& build)
+void write_agent(Text& text, const AgentState& agent, const BuildInfo& build)
+{
+    text.family("sallyport_conflicts_total", "counter",
+                "Pods refused because their node port was taken, since the node's start.");
+    text.sample({}, agent.conflicts);
+    text.family("sallyport_reattached_total", "counter",
+                "Programs that this agent put back before others, or attached again, since it started.");
+    text.sample({}, agent.reattached);
+    text.family("sallyport_build_info", "gauge", "1; the labels say what runs.");
+    text.sample({{"version", build.version}, {"commit", build.commit}, {"abi", std::to_string(SALLYPORT_ABI)}}, 1);
+}
+
+void write_node(Text& text, const NodeReport& report)
 {
     text.family("sallyport_flows", "gauge",
                 "Live translations: new, handshake not completed or datagram not answered; established, over TCP; "
@@ -220,14 +232,6 @@ void write_node(Text& text, const NodeReport& report, const AgentState& agent, c
     text.family("sallyport_drops_total", "counter", "Packets dropped since the tables were made, by reason.");
     for (const auto& [reason, packets] : report.drops)
         text.sample({{"reason", reason}}, packets);
-    text.family("sallyport_conflicts_total", "counter",
-                "Pods refused because their node port was taken, since the node's start.");
-    text.sample({}, agent.conflicts);
-    text.family("sallyport_reattached_total", "counter",
-                "Programs that this agent put back before others, or attached again, since it started.");
-    text.sample({}, agent.reattached);
-    text.family("sallyport_build_info", "gauge", "1; the labels say what runs.");
-    text.sample({{"version", build.version}, {"commit", build.commit}, {"abi", std::to_string(SALLYPORT_ABI)}}, 1);
 }
 
 }  // namespace
@@ -263,7 +267,18 @@ std::string metrics_text(const NodeReport& report, const PortTotals& totals, con
     write_backends(text, report);
     write_witnesses(text, report);
     write_traffic(text, totals);
-    write_node(text, report, agent, build);
+    write_node(text, report);
+    write_agent(text, agent, build);
+    return text.take();
+}
+
+std::string metrics_text(std::uint32_t another_abi, const AgentState& agent, const BuildInfo& build)
+{
+    Text text;
+    text.family("sallyport_tables_of_another_abi", "gauge",
+                "1 while the node's tables are another version's, whose node ports and traffic this agent can't read.");
+    text.sample({{"abi", std::to_string(another_abi)}}, 1);
+    write_agent(text, agent, build);
     return text.take();
 }
 

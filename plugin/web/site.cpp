@@ -119,13 +119,14 @@ Reply Site::status()
 
 std::string Site::metrics_of(const Look& look) const
 {
-    return metrics_text(look.report, looks_.totals(), state_(), build_);
+    return look.another_abi ? metrics_text(*look.another_abi, state_(), build_)
+                            : metrics_text(look.report, looks_.totals(), state_(), build_);
 }
 
 std::string Site::status_of(const Look& look) const
 {
     const Origin origin{host_name(), build_, std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
-    return status_json(look, read_history(paths_), state_(), origin);
+    return status_json(look, look.another_abi ? History{} : read_history(paths_), state_(), origin);
 }
 
 }  // namespace sallyport::web

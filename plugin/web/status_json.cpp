@@ -93,11 +93,13 @@ std::string status_json(const Look& look, const History& history, const AgentSta
     ordered_json events = ordered_json::array();
     for (const Event& event : history.events)
         events.push_back(json_of(event, history, origin));
+    const ordered_json another_abi = look.another_abi ? ordered_json(*look.another_abi) : ordered_json();
     const ordered_json rates_over = look.rates_over ? ordered_json(look.rates_over->count()) : ordered_json();
     // The report is an object; it is large, so it isn't parsed again to get it a few more members.
     return "{\"node\":" + text_of(origin.node) + ",\"time\":" + text_of(time_text(origin.wall)) +
            ",\"agent\":" + text_of(json_of(agent, origin.build)) + ",\"events\":" + text_of(events) +
-           ",\"ratesOverMs\":" + text_of(rates_over) + "," + to_json(look.report, false).substr(1);
+           ",\"tablesOfAnotherAbi\":" + text_of(another_abi) + ",\"ratesOverMs\":" + text_of(rates_over) + "," +
+           to_json(look.report, false).substr(1);
 }
 
 }  // namespace sallyport::web

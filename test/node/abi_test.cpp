@@ -92,7 +92,8 @@ TEST_CASE("the agent leaves another version's plugin where it is until its table
 }
 
 // What must stay for that, abi.h says at SALLYPORT_ABI.
-TEST_CASE("a load balancer is told who serves by another version's tables too", "[abi][agent]")
+TEST_CASE("a load balancer is told who serves by another version's tables too, and Prometheus whose they are",
+          "[abi][agent]")
 {
     NodeOfAnotherVersion node(raise_abi);
     const Agent agent(node);
@@ -101,6 +102,17 @@ TEST_CASE("a load balancer is told who serves by another version's tables too", 
         CHECK(agent.get(path).status == 200);
     for (const char* path : {"/ports/81", "/ports/443", "/ports/80/udp"})
         CHECK(agent.get(path).status == 503);
+
+    const HttpAnswer metrics = agent.get("/metrics");
+    CHECK(metrics.status == 200);
+    CHECK(metrics.body.find("\nsallyport_tables_of_another_abi{abi=\"") != std::string::npos);
+    CHECK(metrics.body.find("\nsallyport_build_info{") != std::string::npos);
+    for (const char* unknown : {"sallyport_node_ports", "sallyport_flows", "sallyport_drops_total"})
+        CHECK(metrics.body.find(unknown) == std::string::npos);  // 0 would be wrong
+    const HttpAnswer status = agent.get("/status.json");
+    REQUIRE(status.status == 200);
+    CHECK(Json::parse(status.body).at("tablesOfAnotherAbi").is_number());
+
     node.tcp.reset();
     CHECK(agent.get("/ports/80").status == 503);
     CHECK(agent.get("/ports/443/udp").status == 200);

@@ -7,6 +7,7 @@
 #include "support/require_ok.hpp"
 #include "support/sandbox.hpp"
 #include "support/traffic.hpp"
+#include "support/traps.hpp"
 #include "support/web.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -159,5 +160,21 @@ TEST_CASE("the page of a node without gateways, and of an agent in trouble", "[p
         for (const char* text :
              {"not ready", "set `cni.exclusive=false`", "sallyport.dev/expose", "Nothing has happened"})
             CHECK(shows(view, text));
+    }
+}
+
+TEST_CASE("the page of a node whose tables are another version's doesn't say that nobody holds a port", "[page]")
+{
+    Node node;
+    Pod gateway(node, {.expose = "80:9080"});
+    require_ok(gateway.add());
+    raise_abi(node.bpffs());
+    const Web web(node);
+    const Json views = look(node, web, "another-version", "tables are another version's", {"1280"});
+    for (const Json& view : views) {
+        INFO(view.dump(2));
+        check_sound(view, web);
+        CHECK_FALSE(shows(view, "No port"));
+        CHECK_FALSE(shows(view, "Nothing has happened"));
     }
 }

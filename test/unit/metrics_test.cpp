@@ -74,6 +74,20 @@ TEST_CASE("metrics: every name of the contract is there, with its type, on an em
     CHECK(metrics_after({{}}).types == contract);
 }
 
+TEST_CASE("metrics: of another version's tables nothing is said but whose they are", "[metrics]")
+{
+    AgentState agent;
+    agent.conflicts = 3;
+    const Metrics metrics = parse_metrics(metrics_text(7, agent, {"1.2.3", "abc"}));
+    const std::map<std::string, std::string> left{{"sallyport_tables_of_another_abi", "gauge"},
+                                                  {"sallyport_conflicts_total", "counter"},
+                                                  {"sallyport_reattached_total", "counter"},
+                                                  {"sallyport_build_info", "gauge"}};
+    CHECK(metrics.types == left);
+    CHECK(metrics.at("sallyport_tables_of_another_abi{abi=7}") == 1);
+    CHECK(metrics.at("sallyport_conflicts_total") == 3);
+}
+
 TEST_CASE("metrics: a port's addresses and protocols", "[metrics]")
 {
     const Metrics metrics = metrics_after({measured_report(

@@ -51,6 +51,9 @@ TEST_CASE("status.json: the report, the agent and the time, in one object", "[we
     CHECK(json.at("agent").at("problems").at(0) == "a \"problem\"");
     CHECK(json.at("agent").at("version") == "1.2.3");
     CHECK(status({}).at("ratesOverMs") == nullptr);
+    CHECK(status({}).at("tablesOfAnotherAbi") == nullptr);
+    look.another_abi = 4;
+    CHECK(status({}, agent, look).at("tablesOfAnotherAbi") == 4);
 }
 
 TEST_CASE("status.json: events name their pods and tell the time of day", "[web]")

@@ -425,12 +425,18 @@ function showLive(state, words) {
   text(byId("live"), words);
 }
 
-function showUnreachable(why) {
+function showUnreachable(why, live = "no answer") {
   const since = answeredAt ? ` Below is what it said at ${answeredAt.toLocaleTimeString("en-GB")}.` : "";
   byId("unreachable").hidden = false;
   text(byId("unreachable"), `${why}${since} Traffic doesn't need it: what is in the kernel goes on.`);
   byId("main").classList.add("stale");
-  showLive("off", "no answer");
+  showLive("off", live);
+}
+
+/* Whose tables these are can show them; that nobody holds a port would be wrong. */
+function showAnotherVersion(status) {
+  showAgent(status.agent, status.node);
+  showUnreachable(`The node's tables are another version's, of ABI ${status.tablesOfAnotherAbi}, which this agent can't read.`, "not shown");
 }
 
 /* The status, or why there is none. */
@@ -449,6 +455,7 @@ async function poll() {
   const { status, problem } = await ask();
   if (!document.hidden) timer = setTimeout(poll, interval);
   if (problem) return showUnreachable(problem);
+  if (status.tablesOfAnotherAbi !== null) return showAnotherVersion(status);
   answeredAt = new Date();
   byId("unreachable").hidden = true;
   byId("main").classList.remove("stale");
