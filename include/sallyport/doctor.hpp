@@ -115,6 +115,7 @@ struct StateFacts
     bool complete = false;
     std::optional<std::uint32_t> abi;  ///< of whoever made it
     bool of_this_build = false;
+    std::vector<std::string> elsewhere{};  ///< devices that run our programs, though no state is seen from here
 };
 
 /// What the datapath and the node's network say of each other; only where state of ours could be read.

@@ -37,6 +37,11 @@ std::vector<Frontend> frontends_of_cilium(const std::filesystem::path& bpffs,
 /// Those of the devices at which the node's program of ours runs, of any build, wherever its state is pinned.
 std::vector<std::string> devices_that_run_ours(const std::vector<Device>& devices);
 
+/// Advice where there are such devices, and no state of ours: each mount namespace may have a bpffs of its own.
+inline constexpr const char* look_elsewhere =
+    "look from the node's own mount namespace (`nsenter --target 1 --mount`) or from the agent's pod, or name the BPF "
+    "file system with --bpffs";
+
 /// What the datapath can't do without and the kernel lacks, in words; empty where all is there.
 std::vector<std::string> missing_in_kernel();
 

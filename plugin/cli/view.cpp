@@ -27,12 +27,9 @@ void refuse_hidden_state(const Paths& paths)
     const auto devices = devices_that_run_ours(read_node_network().devices);
     if (devices.empty() || Datapath::exists(paths))  // an ADD may have made it meanwhile
         return;
-    throw Error(Code::io_failure, "our programs run at " + listed(devices) +
-                                      " of this node, and their state isn't below " +
-                                      (paths.bpffs / "sallyport").string() +
-                                      " as it is seen from here; look from the node's own mount namespace (`nsenter "
-                                      "--target 1 --mount`) or from the agent's pod, or name the BPF file system "
-                                      "with --bpffs");
+    throw Error(Code::io_failure,
+                "our programs run at " + listed(devices) + " of this node, and their state isn't below " +
+                    (paths.bpffs / "sallyport").string() + " as it is seen from here; " + look_elsewhere);
 }
 
 }  // namespace

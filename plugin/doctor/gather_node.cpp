@@ -230,12 +230,14 @@ std::vector<Frontend> gather_frontends(const Paths& paths, const NodeReport& rep
     return find_taken_over(paths.bpffs, node_ports, report.answered);
 }
 
-StateFacts gather_state(const Paths& paths)
+StateFacts gather_state(const Paths& paths, const NodeNetwork& network)
 {
     StateFacts state;
     state.exists = Datapath::exists(paths);
-    if (!state.exists)
+    if (!state.exists) {
+        state.elsewhere = devices_that_run_ours(network.devices);
         return state;
+    }
     state.abi = pinned_abi(paths);
     const bool readable = !state.abi || *state.abi == SALLYPORT_ABI;
     state.complete = readable && Datapath::find(paths).has_value();
@@ -261,7 +263,7 @@ Facts gather_facts(const DoctorOptions& options)
     const Surroundings node = look_around(facts.config.config);
     facts.network = gather_network(facts.config.config, node, facts.chain);
     try {
-        facts.state = gather_state(paths);
+        facts.state = gather_state(paths, node.network);
         if (facts.state.complete)
             if (const auto datapath = Datapath::find(paths))
                 facts.datapath = gather_datapath(*datapath, facts.config, node);

@@ -6,6 +6,7 @@
 
 #include "sallyport/abi.h"
 #include "sallyport/doctor.hpp"
+#include "sallyport/inspection.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -76,7 +77,12 @@ std::vector<Finding> check_state(const StateFacts& state, const Paths& paths)
 {
     Findings findings("datapath");
     const std::string where = paths.bpffs / "sallyport";
-    if (!state.exists)
+    if (!state.elsewhere.empty())
+        findings.failure("state",
+                         "our programs run at " + joined(state.elsewhere) + ", and their state isn't below " + where +
+                             " as it is seen from here",
+                         look_elsewhere);
+    else if (!state.exists)
         findings.fine("state", "no gateway pod has come yet: nothing is in the kernel");
     else if (state.abi && *state.abi != SALLYPORT_ABI)
         findings.failure("abi",

@@ -259,6 +259,11 @@ TEST_CASE("where the state can't be seen from here, nobody says that no pod hold
             CHECK(output.out.empty());
             CHECK(output.err.find("our programs run at eth0") != std::string::npos);
         }
+        const Output doctor = run("doctor");
+        INFO(doctor.out);
+        CHECK(doctor.status == 1);
+        CHECK(doctor.out.find("our programs run at eth0") != std::string::npos);
+        CHECK(doctor.out.find("no gateway pod has come yet") == std::string::npos);
     };
     CHECK(run("status").status == 0);  // of a node that nobody has used yet
     Pod gateway(node, {.expose = "80:9080"});

@@ -141,6 +141,10 @@ TEST_CASE("the state and who made it", "[doctor]")
 {
     StateFacts state;
     CHECK(level_of(check_state(state, {}), "state") == "ok");
+    state.elsewhere = {"eth0"};
+    CHECK(level_of(check_state(state, {}), "state") == "failure");
+    CHECK(advice_of(check_state(state, {}), "state").find("nsenter") != std::string::npos);
+    state.elsewhere.clear();
     state.exists = true;
     CHECK(level_of(check_state(state, {}), "state") == "warning");
     state.complete = true;
