@@ -85,8 +85,23 @@ void check_drop_ins(const ChainFacts& chain, const RuntimeFacts& runtime, Findin
     }
 }
 
-void check_presence(const ChainFacts& chain, Findings& findings)
+/// Where the entry would have to stand in a list that Cilium writes itself, it doesn't stay as long as Cilium guards
+/// that. Whether it does, its Helm values say, and nothing on the node.
+std::string advice_to_install(const ChainFacts& chain, const RuntimeFacts& runtime)
 {
+    const auto& types = chain.active->types;
+    const bool of_cilium = !types.empty() && types[0] == "cilium-cni";
+    if (!of_cilium || method_for(runtime.name, runtime.version) == ChainMethod::drop_in)
+        return how_to_install;
+    return "set cni.exclusive=false in Cilium's Helm values first: with true, its default, Cilium takes out at once "
+           "what "
+           "others put into its list (or give it a list of yours by cni.configMap, conf/README.md); then " +
+           std::string(how_to_install);
+}
+
+void check_presence(const ChainFacts& chain, const RuntimeFacts& runtime, Findings& findings)
+{
+    const std::string install = advice_to_install(chain, runtime);
     const bool there = !chain.active->entries.empty() ||
                        std::any_of(chain.drop_ins.begin(), chain.drop_ins.end(),
                                    [](const InspectedList& drop_in) { return !drop_in.entries.empty(); });
@@ -99,12 +114,12 @@ void check_presence(const ChainFacts& chain, Findings& findings)
         findings.failure("present",
                          "sallyport stands only in " + chain.shadowed[0].file.string() + ", and the runtime uses " +
                              chain.active->file.string(),
-                         how_to_install);
+                         install);
     else if (!there)
         findings.failure("present",
                          "sallyport isn't in the active list " + chain.active->file.string() +
                              ": new gateway pods get no node port",
-                         how_to_install);
+                         install);
     else if (!chain.moved.empty())
         findings.warning("exclusive", "Cilium has moved a list with sallyport away: " + chain.moved[0].string(),
                          "remove it, if nothing needs it; with cni.exclusive=true Cilium does so to every list but its "
@@ -204,7 +219,7 @@ std::vector<Finding> check_chain(const ChainFacts& chain, const RuntimeFacts& ru
     if (!active.entries.empty())
         check_inline_entry(active, findings);
     check_drop_ins(chain, runtime, findings);
-    check_presence(chain, findings);
+    check_presence(chain, runtime, findings);
     check_called_twice(chain, findings);
     return findings.take();
 }

@@ -19,22 +19,28 @@ import tempfile
 
 import yaml
 
-RESULT = {
-    "cniVersion": "1.0.0",
-    "interfaces": [{"name": "lxc1"}, {"name": "eth0", "sandbox": "/nowhere/netns"}],
-    "ips": [{"address": "10.0.0.7/32", "interface": 1}, {"address": "fd00::7/128", "interface": 1}],
-}
+VERSIONS = ("0.3.1", "1.0.0")  # of Cilium's own list: up to 1.19, and since July 2026
+
+
+def result(version):
+    ips = [("4", "10.0.0.7/32"), ("6", "fd00::7/128")]
+    return {
+        "cniVersion": version,
+        "interfaces": [{"name": "lxc1"}, {"name": "eth0", "sandbox": "/nowhere/netns"}],
+        "ips": [{"address": address, "interface": 1, **({"version": family} if version.startswith("0.") else {})}
+                for family, address in ips],
+    }
 
 
 class Plugin:
     def __init__(self, binary, directory):
         self.binary, self.directory = binary, directory
 
-    def add(self, entry, annotations):
+    def add(self, entry, annotations, version="1.0.0"):
         """(exit status, answer)"""
         places = {key: os.path.join(self.directory, key) for key in ("bpffs", "stateDir")}
         config = {**entry, **places, "logFile": os.path.join(self.directory, "log"), "type": "sallyport",
-                  "name": "pods", "cniVersion": "1.0.0", "prevResult": RESULT}
+                  "name": "pods", "cniVersion": version, "prevResult": result(version)}
         if annotations:
             config["runtimeConfig"] = {"io.kubernetes.cri.pod-annotations": annotations}
         environment = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "example", "CNI_NETNS": "/nowhere/netns",
@@ -45,9 +51,13 @@ class Plugin:
         return ended.returncode, json.loads(ended.stdout)
 
     def refuses_config(self, entry):
-        """What is wrong with an entry; None where nothing is."""
-        status, answer = self.add(entry, {"sallyport.dev/hold": "0s"})  # a plain pod's ADD doesn't judge it
-        return None if status == 0 and answer["ips"] == RESULT["ips"] else answer["msg"]
+        """What is wrong with an entry, in a list of either version; None where nothing is."""
+        for version in VERSIONS:
+            # A plain pod's ADD doesn't judge it.
+            status, answer = self.add(entry, {"sallyport.dev/hold": "0s"}, version)
+            if status != 0 or answer != result(version):
+                return answer.get("msg", f"another result comes back: {answer}")
+        return None
 
     def refuses_annotations(self, annotations):
         entry = {"gateways": {"namespaces": ["*"], "ports": [80, 443]}, "addresses": ["192.0.2.10"]}

@@ -71,6 +71,34 @@ TEST_CASE("behind Cilium's policy and source check, exposures work, with and wit
     CHECK(ask_udp(node.client, {gateway.pod.v6, 9443}) == "gateway " + client_v6 + " 3");
 }
 
+TEST_CASE("Cilium's list of 0.3.1, and that of today of 1.0.0: a gateway's life from ADD to DEL", "[order]")
+{
+    Node node;
+    node.network = "cilium";
+    node.cni_version = GENERATE("0.3.1", "1.0.0");
+    CAPTURE(node.cni_version);
+    Cilium cilium(node, Cilium::Mode::tcx);
+    Pod gateway(node, {.expose = "80:9080, 443:9443/udp"});
+    cilium.connect(gateway, gateway_ports);
+    const auto before = node.footprint();
+    require_ok(gateway.add());
+    CHECK(gateway.result.at("cniVersion") == node.cni_version);
+    CHECK(gateway.result == gateway.primary_result);
+    const TcpServer tcp(gateway.netns, "gateway", {"::", 9080});
+    const UdpServer udp(gateway.netns, "gateway", {"::", 9443});
+    check_serves(node);
+    const bool today = node.cni_version == "1.0.0";
+    CHECK(gateway.config("DEL").contains("prevResult") == today);
+    if (today) {  // Cilium's own CHECK answers from then on, and so ours is asked
+        require_ok(gateway.check());
+        const Intruder intruder(node.host, "eth0", true);
+        CHECK(gateway.check().code() == 5);
+    }
+    require_ok(gateway.del());
+    require_ok(gateway.del());  // at the sandbox's removal, once more
+    CHECK(node.footprint() == before);
+}
+
 TEST_CASE("the pod's policy sees the container port", "[order]")
 {
     Node node;

@@ -57,7 +57,9 @@ std::string ListWriter::list(int number)
 {
     return R"(
 {
-  "cniVersion": "0.3.1",
+  "cniVersion": ")" +
+           std::string(number % 2 == 0 ? "0.3.1" : "1.0.0") +  // as of an older Cilium, and of one of today
+           R"(",
   "name": "cilium",
   "plugins": [
     {

@@ -46,7 +46,7 @@ public:
     /// Our entry of the list; for tests to change. Allows the namespaces `gateways` and `others` the ports 80, 443 and
     /// 8000 to 8999. Bpffs, cgroup, state directory and log file are this node's own.
     Json plugin;
-    std::string cni_version = "0.3.1";  // Cilium's
+    std::string cni_version = "0.3.1";  // Cilium's up to 1.19; 1.0.0 since July 2026
     std::string network = "pods";
 
     const std::filesystem::path& directory() const { return directory_; }

@@ -151,4 +151,6 @@ TEST_CASE("only what Cilium serves on an answered address is warned about", "[do
     network.xdp = {"eth0 (cil_xdp_entry)"};
     CHECK(what_of(serves("192.0.2.7", 443, Frontend::Kind::host_port), "cilium-service")
               .find("from outside Cilium wins") != std::string::npos);
+    CHECK(what_of(serves("198.51.100.3", 0, Frontend::Kind::load_balancer), "cilium-address")
+              .find("all ports of it: from outside Cilium wins") != std::string::npos);
 }

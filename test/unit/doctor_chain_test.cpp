@@ -7,6 +7,7 @@
 #include "support/findings.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 using namespace sallyport;
 using namespace sallyport::test;
@@ -146,6 +147,21 @@ TEST_CASE("what is wrong with a chain", "[doctor]")
         CHECK(check_chain(chain).back().what.find("stands only in") != std::string::npos);
         chain.moved = {"/etc/cni/net.d/10-x.conflist.cilium_bak"};
         CHECK(advice_of(check_chain(chain), "present").find("cni.exclusive=false") != std::string::npos);
+    }
+    SECTION("not in Cilium's own list, where it would be taken out again")
+    {
+        use(list_with(cilium_cni, GENERATE("0.3.1", "1.0.0")));
+        const auto advice = [&](const std::string& name, const std::string& version) {
+            return advice_of(check_chain(chain, {"/run/cri.sock", "", name, version}), "present");
+        };
+        for (const auto& [name, version] : {std::pair("containerd", "1.7.24"), {"cri-o", "1.37.0"}, {"", ""}}) {
+            CAPTURE(name);
+            CHECK(advice(name, version).starts_with("set cni.exclusive=false in Cilium's Helm values first"));
+            CHECK(advice(name, version).find("sallyport install") != std::string::npos);
+        }
+        CHECK(advice("containerd", "2.1.9").starts_with("run `sallyport install`"));  // a drop-in, which stays
+        use(list_with(R"({"type":"ptp"})"));
+        CHECK(advice("containerd", "1.7.24").starts_with("run `sallyport install`"));
     }
     SECTION("moved away, but there all the same")
     {
