@@ -94,8 +94,7 @@ std::string advice_to_install(const ChainFacts& chain, const RuntimeFacts& runti
     if (!of_cilium || method_for(runtime.name, runtime.version) == ChainMethod::drop_in)
         return how_to_install;
     return "set cni.exclusive=false in Cilium's Helm values first: with true, its default, Cilium takes out at once "
-           "what "
-           "others put into its list (or give it a list of yours by cni.configMap, conf/README.md); then " +
+           "what others put into its list (or give it a list of yours by cni.configMap, conf/README.md); then " +
            std::string(how_to_install);
 }
 
