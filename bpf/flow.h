@@ -24,11 +24,20 @@
 /* RFC 4787, REQ-5: a UDP mapping lives for five minutes after its last packet. */
 #define UDP_IDLE (300 * 1000000000ULL)
 
+/*
+ * Each table has a call of its own. clang would make one of both, with either table, and the kernel inlines a look-up
+ * only where a call has one: a tenth of all that an established packet costs.
+ */
 static __always_inline struct flow *find_flow(const struct flow_key *key)
 {
-	struct flow *flow = key->protocol == IPPROTO_UDP ? bpf_map_lookup_elem(&flows_answered, key) :
-							   bpf_map_lookup_elem(&flows_established, key);
+	struct flow *flow;
 
+	if (key->protocol == IPPROTO_UDP) {
+		flow = bpf_map_lookup_elem(&flows_answered, key);
+		asm volatile("" : "+r"(flow));
+	} else {
+		flow = bpf_map_lookup_elem(&flows_established, key);
+	}
 	return flow ?: bpf_map_lookup_elem(&flows_new, key);
 }
 
