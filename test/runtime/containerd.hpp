@@ -5,12 +5,13 @@
 // sandbox; its chain is ptp with host-local, and maybe we.
 #pragma once
 
+#include "kubelet.hpp"
+
 #include "sallyport/cri.hpp"
 #include "support/local_node.hpp"
 #include "support/subprocess.hpp"
 
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -19,14 +20,6 @@ namespace sallyport::test {
 enum class Release {
     of_this_system,  ///< what is installed, or .ci/setup has unpacked
     two,             ///< containerd 2.1 or later, where .ci/setup found one
-};
-
-/// What a kubelet would say about a pod.
-struct PodRequest
-{
-    std::string name = "gateway";
-    std::string kubernetes_namespace = "gateways";
-    std::map<std::string, std::string> annotations{{"sallyport.dev/expose", "80:9080"}};
 };
 
 class Containerd
@@ -41,9 +34,9 @@ public:
     CriClient client() const { return CriClient(socket_, std::chrono::seconds(30)); }
 
     // Calls of a kubelet; they throw Error with what the runtime says. run() returns the sandbox's id.
-    std::string run(const PodRequest& pod = {}) const;
-    void stop(const std::string& id) const;
-    void remove(const std::string& id) const;
+    std::string run(const PodRequest& pod = {}) const { return kubelet_.run(pod); }
+    void stop(const std::string& id) const { kubelet_.stop(id); }
+    void remove(const std::string& id) const { kubelet_.remove(id); }
 
     /// Puts the list there.
     void write_chain(bool with_us) const;
@@ -62,12 +55,12 @@ private:
     void start(const std::string& path);
     void import_image(const std::string& path) const;
     bool knows_image() const;  ///< asked until it is so, or for `patience`
-    std::string call(const std::string& method, const std::string& request) const;
 
     LocalNode& node_;
     std::filesystem::path directory_;
     std::filesystem::path conf_dir_;
     std::filesystem::path socket_;
+    Kubelet kubelet_;
     std::unique_ptr<Running> process_;
 };
 
