@@ -49,6 +49,12 @@ std::string request_for(const std::string& id)
     return request;
 }
 
+/// NamespaceOption: each container has processes of its own, which is what Kubernetes asks for.
+void add_own_processes(protozero::pbf_writer& security_context, protozero::pbf_tag_type field)
+{
+    protozero::pbf_writer(security_context, field).add_enum(2, 1);
+}
+
 }  // namespace
 
 Kubelet::Kubelet(fs::path socket, const Cgroup& cgroup) : socket_(std::move(socket)), cgroup_parent_(parent_in(cgroup))
@@ -81,7 +87,10 @@ std::string Kubelet::sandbox_config(const PodRequest& pod) const
         entry.add_string(1, key);
         entry.add_string(2, value);
     }
-    protozero::pbf_writer(config, 8).add_string(1, cgroup_parent_);
+    protozero::pbf_writer linux_config(config, 8);
+    linux_config.add_string(1, cgroup_parent_);
+    protozero::pbf_writer security(linux_config, 2);
+    add_own_processes(security, 1);
     return bytes;
 }
 
@@ -101,7 +110,16 @@ void Kubelet::start_container(const std::string& sandbox, const PodRequest& pod)
         {
             protozero::pbf_writer config(message, 2);
             protozero::pbf_writer(config, 1).add_string(1, "server");
-            protozero::pbf_writer(config, 2).add_string(1, gateway_image);
+            {
+                protozero::pbf_writer image(config, 2);
+                image.add_string(1, gateway_image);
+                image.add_string(18, gateway_image);  // as the pod's author wrote it
+            }
+            protozero::pbf_writer linux_config(config, 15);
+            // oom_score_adj, as a best-effort pod has it: less than what we have ourselves may be refused.
+            protozero::pbf_writer(linux_config, 1).add_int64(5, 1000);
+            protozero::pbf_writer security(linux_config, 2);
+            add_own_processes(security, 3);
         }
         message.add_message(3, sandbox_config(pod));
     }

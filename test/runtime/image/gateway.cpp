@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <string>
 
 namespace {
@@ -70,6 +71,7 @@ void serve_datagram(int socket)
 
 int main()
 {
+    std::signal(SIGTERM, [](int) { _exit(0); });  // as its namespace's first process it isn't ended otherwise
     std::array<pollfd, 2> sockets{{{bound(SOCK_STREAM), POLLIN, 0}, {bound(SOCK_DGRAM), POLLIN, 0}}};
     if (listen(sockets[0].fd, 16) != 0 || sockets[1].fd < 0)
         return 1;
