@@ -29,6 +29,8 @@ fuzz: setup build/build.ninja
 soak: setup build/build.ninja
 	cmake --build --preset release --target sallyport node_tests
 	SALLYPORT_SOAK=1 build/node_tests "[load],[soak]"
+	[ -z "$$SALLYPORT_CRIO" ] || { cmake --build --preset release --target runtime_tests && \
+		SALLYPORT_SOAK=1 build/runtime_tests "[crio][load]"; }
 
 tidy:
 	.ci/setup
