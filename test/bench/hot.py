@@ -82,17 +82,29 @@ def checksum(data):
 SYN, ACK = 0x02, 0x10  # RFC 9293, 3.1
 
 
-def segment(source, destination, flags=ACK):
-    """An Ethernet frame with an empty TCP segment in it, checksums right. Ends are (address, port)."""
+def frame(source, destination, protocol, transport, checksum_at):
+    """An Ethernet frame; the checksums are made right. Ends are (address, port)."""
     family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
     ends = b"".join(socket.inet_pton(family, address) for address, _ in (source, destination))
-    tcp = bytearray(struct.pack("!HHIIBBHHH", source[1], destination[1], 1, 1, 0x50, flags, 65535, 0, 0))
-    struct.pack_into("!H", tcp, 16, checksum(ends + struct.pack("!II", len(tcp), socket.IPPROTO_TCP) + tcp))
+    transport, size = bytearray(transport), len(transport)
+    struct.pack_into("!H", transport, checksum_at, checksum(ends + struct.pack("!II", size, protocol) + transport))
     if family == socket.AF_INET6:
-        return bytes(12) + struct.pack("!HIHBB", 0x86DD, 6 << 28, len(tcp), socket.IPPROTO_TCP, 64) + ends + tcp
-    header = bytearray(struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0x4000, 64, socket.IPPROTO_TCP, 0) + ends)
+        return bytes(12) + struct.pack("!HIHBB", 0x86DD, 6 << 28, size, protocol, 64) + ends + transport
+    header = bytearray(struct.pack("!BBHHHBBH", 0x45, 0, 20 + size, 0, 0x4000, 64, protocol, 0) + ends)
     struct.pack_into("!H", header, 10, checksum(header))
-    return bytes(12) + struct.pack("!H", 0x0800) + header + tcp
+    return bytes(12) + struct.pack("!H", 0x0800) + header + transport
+
+
+def segment(source, destination, flags=ACK):
+    """A frame with an empty TCP segment."""
+    tcp = struct.pack("!HHIIBBHHH", source[1], destination[1], 1, 1, 0x50, flags, 65535, 0, 0)
+    return frame(source, destination, socket.IPPROTO_TCP, tcp, 16)
+
+
+def datagram(source, destination, payload):
+    """A frame with a UDP datagram of an even length."""
+    udp = struct.pack("!HHHH", source[1], destination[1], 8 + len(payload), 0) + payload
+    return frame(source, destination, socket.IPPROTO_UDP, udp, 6)
 
 
 PASSING = {
@@ -122,6 +134,41 @@ class Connection:
 
     def close(self):
         for end in self.socket, self.accepted, self.listener:
+            end.close()
+
+
+class Datagrams:
+    """The same of datagrams that aren't QUIC's: DNS questions, say, and answers."""
+
+    QUESTION = bytes.fromhex("12340100000100000000000003777777076578616d706c6503636f6d0000010001ff")
+
+    def __init__(self, node, pod, family):
+        v6 = family == "IPv6"
+        kind = (socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+        self.node, self.pod = (NODE_V6 if v6 else NODE_V4, 8000), (pod.v6 if v6 else pod.v4, 9000)
+        with inside(pod.netns):
+            self.server = socket.socket(*kind)
+        with inside(node.client):
+            self.socket = socket.socket(*kind)
+        for end in self.server, self.socket:
+            end.settimeout(5)
+        self.server.bind(self.pod)
+        self.socket.connect(self.node)
+        for _ in range(2):
+            self.socket.send(self.QUESTION)
+            self.server.sendto(*self.server.recvfrom(2048))
+            self.socket.recv(2048)
+        self.client = CLIENT_V6 if v6 else CLIENT_V4, self.socket.getsockname()[1]
+
+    def frames(self, side):
+        def from_to(source, destination):
+            return datagram(source, destination, self.QUESTION)
+        if side == "in":
+            return from_to(self.client, self.node), from_to(self.client, self.pod)
+        return from_to(self.pod, self.client), from_to(self.node, self.client)
+
+    def close(self):
+        for end in self.socket, self.server:
             end.close()
 
 
@@ -155,9 +202,9 @@ def hot_section(nodes, chains):
     loops = {}
     for family, side, which in product(PASSING, TCX, nodes):
         program = chains[which].programs[side][0]
-        frame = PASSING[family]
+        passing = PASSING[family]
         before, after = connections[family, which].frames(side)
-        loops.setdefault(("not for us", family, side), {})[which] = Loop(frame, program, side, frame)
+        loops.setdefault(("not for us", family, side), {})[which] = Loop(passing, program, side, passing)
         loops.setdefault(("established flow", family, side), {})[which] = Loop(before, program, side, after)
     for _ in range(BATCHES):
         for one in loops.values():
