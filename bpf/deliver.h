@@ -41,10 +41,12 @@ static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pk
 /* Follows a client's packet of the flow at walk->key: a forged reset changes nothing. */
 static __always_inline void follow_client(struct __sk_buff *skb, const struct walk *walk, struct flow *flow)
 {
-	if (walk->packet.protocol == IPPROTO_UDP)
-		follow_quic_client(skb, flow);
+	bool quic = flow->state & FLOW_QUIC;
+
 	if (!walk->packet.rst || is_reset_taken(skb))
 		track(&walk->key, flow, &walk->packet, FROM_CLIENT);
+	if (quic)
+		note_id_of_client(skb);
 }
 
 /* A packet of a connection that goes on, of the flow at walk->key. */

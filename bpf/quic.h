@@ -141,13 +141,7 @@ __noinline int note_id_of_client(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Follows a client's datagram of the flow at walk->key, and a pod's: what isn't QUIC pays a look at a byte. */
-static __always_inline void follow_quic_client(struct __sk_buff *skb, const struct flow *flow)
-{
-	if (flow->state & FLOW_QUIC)
-		note_id_of_client(skb);
-}
-
+/* Follows a pod's datagram of the flow at walk->key: what isn't QUIC pays a look at a byte. */
 static __always_inline void follow_quic_pod(struct __sk_buff *skb, const struct packet *pkt)
 {
 	if (quic_form(skb, pkt) == QUIC_FORM)
