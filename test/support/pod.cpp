@@ -3,6 +3,8 @@
 #include "support/node.hpp"
 #include "support/sandbox.hpp"
 
+#include <sstream>
+
 namespace sallyport::test {
 namespace {
 
@@ -49,9 +51,10 @@ void Pod::wire()
 {
     const std::string device = device_of(number_);
     const unsigned number = address_number();
-    const std::string host_part = std::to_string(2 + number % 60000);
     v4 = "10.1." + std::to_string(1 + number / 250 % 250) + '.' + std::to_string(1 + number % 250);
-    v6 = "fd00:10:1::1:" + host_part;
+    std::ostringstream v6_text;
+    v6_text << "fd00:10:1::1:" << std::hex << 2 + number % 60000;
+    v6 = v6_text.str();
 
     std::string outside = "link add " + device + " type veth peer name eth0 " +
                           (spec_.device_number != 0 ? "index " + std::to_string(spec_.device_number) + ' ' : "") +
