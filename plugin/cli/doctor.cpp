@@ -40,8 +40,8 @@ constexpr const char* doctor_sections =
               every outside device, on which addresses node ports are answered,
               pods that vanished
   node ports  who listens; ports in Kubernetes' NodePort range, and above;
-              what Cilium serves at the same place; ICMPv6 under policy;
-              packets held and dropped
+              what Cilium, or rules of the packet filter, serve at the same
+              place; ICMPv6 under policy; packets held and dropped
 
   Not seen from here: Cilium's host firewall.
 
