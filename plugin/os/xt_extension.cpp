@@ -80,7 +80,7 @@ std::optional<RuleCondition> local_condition(std::span<const std::byte> bytes)
     return RuleCondition{.on = RuleCondition::On::local, .inverted = info->flags != 0};
 }
 
-std::vector<RuleCondition> one(std::optional<RuleCondition> condition)
+std::vector<RuleCondition> one(const std::optional<RuleCondition>& condition)
 {
     return {condition.value_or(RuleCondition{})};
 }
