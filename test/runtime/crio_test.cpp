@@ -141,19 +141,12 @@ TEST_CASE("what we refuse is in CRI-O's own words, and leaves nothing", "[runtim
 {
     LocalNode node;
     const Crio crio(node);
-    const auto refusal = [&](const PodRequest& pod) {
-        try {
-            crio.run(pod);
-        } catch (const Error& error) {
-            return std::string(error.what());
-        }
-        return std::string("nothing was refused");
-    };
-    CHECK_THAT(refusal({.annotations = {{"sallyport.dev/expose", "80:http"}}}),
+    CHECK_THAT(refusal_of(crio, {.annotations = {{"sallyport.dev/expose", "80:http"}}}),
                ContainsSubstring("sallyport.dev/expose"));
-    CHECK_THAT(refusal({.name = "ssh", .annotations = {{"sallyport.dev/expose", "22:2222"}}}),
+    CHECK_THAT(refusal_of(crio, {.name = "ssh", .annotations = {{"sallyport.dev/expose", "22:2222"}}}),
                ContainsSubstring("node port 22 isn't allowed"));
-    CHECK_THAT(refusal({.name = "elsewhere", .kubernetes_namespace = "nobodys"}), ContainsSubstring("nobodys"));
+    CHECK_THAT(refusal_of(crio, {.name = "elsewhere", .kubernetes_namespace = "nobodys"}),
+               ContainsSubstring("nobodys"));
     CHECK(crio.client().list_sandboxes().empty());
     CHECK(node.settled_footprint() == nothing);
 

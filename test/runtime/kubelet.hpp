@@ -5,6 +5,7 @@
 // in the sandbox nothing of the machine's.
 #pragma once
 
+#include "sallyport/error.hpp"
 #include "support/local_node.hpp"
 
 #include <filesystem>
@@ -50,6 +51,18 @@ private:
     std::filesystem::path socket_;
     std::string cgroup_parent_;
 };
+
+/// What the runtime says when it is told to run a pod that we refuse.
+template <typename Runtime>
+std::string refusal_of(const Runtime& runtime, const PodRequest& pod)
+{
+    try {
+        runtime.run(pod);
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "nothing was refused";
+}
 
 /// Once for the sandbox: what runtimes and CNI plugins expect to find, and must not find the machine's.
 void prepare_for_runtimes();

@@ -124,17 +124,9 @@ TEST_CASE("what an annotation does wrong is said where a kubelet shows it", "[ru
 {
     LocalNode node;
     const Containerd containerd(node, true);
-    const auto refusal = [&](const PodRequest& pod) {
-        try {
-            containerd.run(pod);
-        } catch (const Error& error) {
-            return std::string(error.what());
-        }
-        return std::string("nothing was refused");
-    };
-    CHECK_THAT(refusal({.annotations = {{"sallyport.dev/expose", "80:http"}}}),
+    CHECK_THAT(refusal_of(containerd, {.annotations = {{"sallyport.dev/expose", "80:http"}}}),
                ContainsSubstring("sallyport.dev/expose"));
-    CHECK_THAT(refusal({.name = "ssh", .annotations = {{"sallyport.dev/expose", "22:2222"}}}),
+    CHECK_THAT(refusal_of(containerd, {.name = "ssh", .annotations = {{"sallyport.dev/expose", "22:2222"}}}),
                ContainsSubstring("node port 22 isn't allowed"));
     CHECK(node.settled_footprint() == nothing);
 
