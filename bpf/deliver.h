@@ -32,8 +32,7 @@ static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pk
 				  __u32 host_device)
 {
 	remember_fragment(pkt);
-	if (!rewrite(skb, pkt, DESTINATION, &key->backend, key->backend_port) ||
-	    !rewrite_port(skb, pkt, SOURCE, key->client_port))
+	if (!rewrite(skb, pkt, DESTINATION, &key->backend, key->backend_port, key->client_port))
 		return drop(DROP_REWRITE_FAILED);
 	return host_device && !is_fragment(pkt) ? bpf_redirect_peer(host_device, 0) : TCX_NEXT;
 }

@@ -86,8 +86,9 @@ struct packet {
 	__u8 scope;    /* enum scope: where we look at it */
 	bool v6;
 	bool syn, ack, fin, rst;
-	bool first_fragment; /* more of them follow */
-	bool later_fragment; /* it has no transport header; its ports are those of the first */
+	bool first_fragment;  /* more of them follow */
+	bool later_fragment;  /* it has no transport header; its ports are those of the first */
+	be16 header_checksum; /* IPv4's */
 };
 
 /* The `size` bytes at `offset`, or NULL where the packet's linear part ends before. */
@@ -136,6 +137,7 @@ static __always_inline bool take_ipv4(const struct iphdr *ip, struct packet *pkt
 	pkt->later_fragment = fragment & IPV4_OFFSET;
 	pkt->first_fragment = !pkt->later_fragment && (fragment & IPV4_MORE_FRAGMENTS);
 	pkt->fragment_id = ip->id;
+	pkt->header_checksum = ip->check;
 	pkt->source = v4_mapped(ip->saddr);
 	pkt->destination = v4_mapped(ip->daddr);
 	pkt->protocol = ip->protocol;

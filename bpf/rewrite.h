@@ -1,8 +1,9 @@
 /* Copyright The Sallyport Authors */
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Changes one end of a packet, and the checksums with it. Checksums are never summed by hand: with CHECKSUM_PARTIAL the
- * field holds only the pseudo-header's sum, and only the kernel's helpers know which case a packet is.
+ * Changes a packet's ends, and the checksums with them. A transport checksum is never summed by hand: with
+ * CHECKSUM_PARTIAL the field holds only the pseudo-header's sum, and only the kernel's helpers know which case a packet
+ * is. IPv4's header has no such cases.
  *
  * The functions return false where the kernel refused; the packet may be half changed then, and must be dropped.
  */
@@ -49,59 +50,106 @@ static __always_inline bool same_address(const union address *a, const union add
 	return a->halves[0] == b->halves[0] && a->halves[1] == b->halves[1];
 }
 
-static __always_inline bool rewrite_ipv4_address(struct __sk_buff *skb, const struct packet *pkt, enum side side,
-						 __u32 to)
-{
-	__u32 from = side == SOURCE ? pkt->source.words[3] : pkt->destination.words[3];
-	__u32 field = side == SOURCE ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr);
-	__u64 flags = checksum_flags(pkt) | BPF_F_PSEUDO_HDR | sizeof(to);
+/* TCP and UDP begin with them. They aren't part of the pseudo-header. */
+struct ports {
+	be16 source, destination;
+};
 
-	if (has_pseudo_header(pkt) && bpf_l4_csum_replace(skb, checksum_offset(pkt), from, to, flags))
-		return false;
-	return !bpf_l3_csum_replace(skb, pkt->l3 + offsetof(struct iphdr, check), from, to, sizeof(to)) &&
-	       !bpf_skb_store_bytes(skb, pkt->l3 + field, &to, sizeof(to), 0);
+static __always_inline bool has_ports(const struct packet *pkt)
+{
+	return !pkt->later_fragment && (pkt->protocol == IPPROTO_TCP || pkt->protocol == IPPROTO_UDP);
 }
 
-static __always_inline bool rewrite_ipv6_address(struct __sk_buff *skb, const struct packet *pkt, enum side side,
-						 const union address *to)
+/* What stands together in most packets, and so is written by one call: an IPv4 header from its checksum on, ... */
+struct ipv4_ends {
+	__u16 unused;
+	be16 checksum;
+	__be32 source, destination;
+	struct ports ports; /* where the header has no options */
+};
+
+/* ... and an IPv6 header's addresses. */
+struct ipv6_ends {
+	union address source, destination;
+	struct ports ports; /* where no extension header follows */
+};
+
+/* The checksum of an IPv4 header in which four bytes changed (RFC 1624, equation 3). */
+static __always_inline be16 follow_ipv4_change(be16 checksum, __be32 from, __be32 to)
 {
-	const union address *from = side == SOURCE ? &pkt->source : &pkt->destination;
-	__u32 field = pkt->l3 + (side == SOURCE ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr));
+	__u32 sum = (__u16)~checksum + (~from & 0xffff) + (~from >> 16) + (to & 0xffff) + (to >> 16);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* `addresses`, `size` bytes at `offset`, and the ports, which stand behind them in memory as in most packets. */
+static __always_inline bool store_ends(struct __sk_buff *skb, const struct packet *pkt, __u32 offset,
+				       const void *addresses, __u32 size, const struct ports *ports, __u64 flags)
+{
+	bool at_once = has_ports(pkt) && pkt->l4 == offset + size;
+
+	if (bpf_skb_store_bytes(skb, offset, addresses, at_once ? size + sizeof(*ports) : size, flags))
+		return false;
+	return at_once || !has_ports(pkt) || !bpf_skb_store_bytes(skb, pkt->l4, ports, sizeof(*ports), 0);
+}
+
+static __always_inline bool rewrite_ipv4(struct __sk_buff *skb, const struct packet *pkt, enum side side, __be32 to,
+					 const struct ports *ports)
+{
+	struct ipv4_ends ends = { 0, 0, pkt->source.words[3], pkt->destination.words[3], *ports };
+	__be32 *end = side == SOURCE ? &ends.source : &ends.destination;
+	__u64 flags = checksum_flags(pkt) | BPF_F_PSEUDO_HDR | sizeof(to);
+
+	if (*end != to && has_pseudo_header(pkt) && bpf_l4_csum_replace(skb, checksum_offset(pkt), *end, to, flags))
+		return false;
+	ends.checksum = follow_ipv4_change(pkt->header_checksum, *end, to);
+	*end = to;
+	return store_ends(skb, pkt, pkt->l3 + offsetof(struct iphdr, check), &ends.checksum,
+			  offsetof(struct ipv4_ends, ports) - offsetof(struct ipv4_ends, checksum), &ends.ports, 0);
+}
+
+static __always_inline bool rewrite_ipv6(struct __sk_buff *skb, const struct packet *pkt, enum side side,
+					 const union address *to, const struct ports *ports)
+{
+	struct ipv6_ends ends = { pkt->source, pkt->destination, *ports };
+	union address *end = side == SOURCE ? &ends.source : &ends.destination;
 	__u64 flags = checksum_flags(pkt) | BPF_F_PSEUDO_HDR | (csum_knows_ipv6 ? CSUM_IPV6 : 0);
 	__s64 difference;
 
-	/* The datagram's checksum is in its first fragment; here the skb's own sum, if it has one, is all there is. */
-	if (pkt->later_fragment)
-		return !bpf_skb_store_bytes(skb, field, to, sizeof(*to), BPF_F_RECOMPUTE_CSUM);
-	difference = bpf_csum_diff((__be32 *)from, sizeof(*from), (__be32 *)to, sizeof(*to), 0);
-	return !bpf_l4_csum_replace(skb, checksum_offset(pkt), 0, difference, flags) &&
-	       !bpf_skb_store_bytes(skb, field, to, sizeof(*to), 0);
+	/* The datagram's checksum is in its first fragment. Of a later one the skb's own sum, if it has one, is all. */
+	if (has_pseudo_header(pkt) && !same_address(end, to)) {
+		difference = bpf_csum_diff((__be32 *)end, sizeof(*end), (__be32 *)to, sizeof(*to), 0);
+		if (bpf_l4_csum_replace(skb, checksum_offset(pkt), 0, difference, flags))
+			return false;
+	}
+	*end = *to;
+	return store_ends(skb, pkt, pkt->l3 + offsetof(struct ipv6hdr, saddr), &ends, offsetof(struct ipv6_ends, ports),
+			  &ends.ports, pkt->later_fragment ? BPF_F_RECOMPUTE_CSUM : 0);
 }
 
-/* TCP and UDP have their ports at the same place. They aren't part of the pseudo-header. */
-static __always_inline bool rewrite_port(struct __sk_buff *skb, const struct packet *pkt, enum side side, be16 to)
+/* The address of one side, and the ports of both. */
+static __always_inline bool rewrite(struct __sk_buff *skb, const struct packet *pkt, enum side side,
+				    const union address *address, be16 port, be16 other_port)
 {
-	be16 from = side == SOURCE ? pkt->source_port : pkt->destination_port;
-	__u32 field = side == SOURCE ? offsetof(struct udphdr, source) : offsetof(struct udphdr, dest);
+	struct ports from = { pkt->source_port, pkt->destination_port };
+	struct ports to = side == SOURCE ? (struct ports){ port, other_port } : (struct ports){ other_port, port };
+	__u32 before, after;
 
-	if (from == to || pkt->later_fragment)
-		return true;
-	return !bpf_l4_csum_replace(skb, checksum_offset(pkt), from, to, checksum_flags(pkt) | sizeof(to)) &&
-	       !bpf_skb_store_bytes(skb, pkt->l4 + field, &to, sizeof(to), 0);
+	__builtin_memcpy(&before, &from, sizeof(from));
+	__builtin_memcpy(&after, &to, sizeof(to));
+	if (before != after && has_ports(pkt) &&
+	    bpf_l4_csum_replace(skb, checksum_offset(pkt), before, after, checksum_flags(pkt) | sizeof(after)))
+		return false;
+	return pkt->v6 ? rewrite_ipv6(skb, pkt, side, address, &to) :
+			 rewrite_ipv4(skb, pkt, side, address->words[3], &to);
 }
 
+/* Of a packet without ports. */
 static __always_inline bool rewrite_address(struct __sk_buff *skb, const struct packet *pkt, enum side side,
 					    const union address *to)
 {
-	if (same_address(side == SOURCE ? &pkt->source : &pkt->destination, to))
-		return true;
-	return pkt->v6 ? rewrite_ipv6_address(skb, pkt, side, to) : rewrite_ipv4_address(skb, pkt, side, to->words[3]);
-}
-
-static __always_inline bool rewrite(struct __sk_buff *skb, const struct packet *pkt, enum side side,
-				    const union address *address, be16 port)
-{
-	return rewrite_address(skb, pkt, side, address) && rewrite_port(skb, pkt, side, port);
+	return rewrite(skb, pkt, side, to, 0, 0);
 }
 
 #endif

@@ -142,8 +142,7 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 		count_packet(&walk->node_port, skb, pkt, FROM_POD);
 	}
 	remember_fragment(pkt);
-	return rewrite(skb, pkt, SOURCE, &flow->node_address, flow->node_port) &&
-			       rewrite_port(skb, pkt, DESTINATION, flow->client_port) ?
+	return rewrite(skb, pkt, SOURCE, &flow->node_address, flow->node_port, flow->client_port) ?
 		       TCX_NEXT :
 		       drop(DROP_REWRITE_FAILED);
 }
