@@ -45,7 +45,7 @@ static __always_inline bool stays(struct __sk_buff *skb, struct walk *walk, cons
 /* Makes the entry of a new connection. False where its tuple can't be told from another's. */
 static __always_inline bool open_flow(struct __sk_buff *skb, struct walk *walk)
 {
-	if (!is_clash(skb, walk))
+	if (!is_clash(skb, true))
 		bpf_map_delete_elem(&clashes, &walk->tuple); /* an earlier connection's */
 	else if (!show_other_port(skb, walk))
 		return false;
@@ -60,13 +60,27 @@ static __always_inline __u64 client_number(const struct packet *pkt)
 	return pkt->source.halves[0] ^ mix(pkt->source.halves[1] ^ mix(pkt->source_port));
 }
 
+/* ask_pod() for the walk's packet and node port. */
+__noinline __u64 ask_for_packet(struct __sk_buff *skb, __u32 number)
+{
+	struct walk *walk = this_walk();
+	const struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
+
+	if (!walk || !port)
+		return STANDING(STANDS_NOWHERE);
+	return ask_pod(skb, port, number, walk->packet.v6, walk->node_port.protocol, FROM_PACKET, 0);
+}
+
+static __always_inline __u64 ask_at_packet(void *context, __u32 number, __u64 doubted)
+{
+	(void)doubted;
+	return ask_for_packet(context, number);
+}
+
 /* select_backend() for the walk's packet and node port; walk->selection says how. */
 static __always_inline __u64 select_among(struct __sk_buff *skb, struct walk *walk, const struct node_port *port)
 {
-	const struct packet *pkt = &walk->packet;
-
-	return select_backend(skb, port, pkt->v6, walk->node_port.protocol, client_number(pkt), FROM_PACKET,
-			      &walk->selection);
+	return select_backend(skb, port, client_number(&walk->packet), ask_at_packet, &walk->selection);
 }
 
 /*
@@ -100,7 +114,7 @@ __noinline int choose_pod(struct __sk_buff *skb)
 	if (!walk || !port)
 		return MAX_BACKENDS;
 	if (!opens(&walk->packet))
-		return find_connection(skb, port, &walk->packet, shown_port(walk));
+		return find_connection(skb, port, shown_port(walk));
 	return is_alone(port) ? select_only(skb, walk, port) : select_among(skb, walk, port);
 }
 

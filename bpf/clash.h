@@ -45,20 +45,23 @@ static __always_inline bool is_taken(const struct flow_key *key, __u64 pod)
 }
 
 /*
- * The pod may see that tuple already: through another node port, or from a client that talks to it directly. A
- * handshake that is under way may be this very connection's, whose entry was evicted.
+ * May the pod see walk->key already: through another node port, or from a client that talks to it directly? Where the
+ * client port is the packet's own, a handshake that is under way may be this very connection's, whose entry was
+ * evicted. Not inlined: the verifier follows it once, and not for each port that is tried.
  */
-static __always_inline bool is_clash(struct __sk_buff *skb, const struct walk *walk)
+__noinline int is_clash(struct __sk_buff *skb, int own_port)
 {
-	const struct packet *pkt = &walk->packet;
+	struct walk *walk = this_walk();
 	__u32 state;
 
+	if (!walk)
+		return false;
 	if (is_taken(&walk->key, walk->place.pod))
 		return true;
-	if (pkt->protocol != IPPROTO_TCP)
+	if (walk->packet.protocol != IPPROTO_TCP)
 		return false;
-	state = connection_state(skb, pkt, pkt->source_port, &walk->place);
-	return is_connected(state) && state != TCP_STATE_NEW_SYN_RECV;
+	state = connection_state(skb, &walk->packet, walk->key.client_port, &walk->place);
+	return is_connected(state) && !(own_port && state == TCP_STATE_NEW_SYN_RECV);
 }
 
 /* Gives walk->key a client port that neither a flow nor a socket of the pod uses. False where none was found. */
@@ -71,12 +74,8 @@ static __always_inline bool show_other_port(struct __sk_buff *skb, struct walk *
 	for (__u32 i = 0; i < CLASH_ATTEMPTS; i++) {
 		seed = mix(seed + forget(1));
 		key->client_port = bpf_htons(FIRST_SHOWN_PORT + (__u32)seed % (65536 - FIRST_SHOWN_PORT));
-		if (is_taken(key, walk->place.pod))
-			continue;
-		if (pkt->protocol == IPPROTO_TCP &&
-		    is_connected(connection_state(skb, pkt, key->client_port, &walk->place)))
-			continue;
-		return !bpf_map_update_elem(&clashes, &walk->tuple, key, BPF_ANY);
+		if (!is_clash(skb, false))
+			return !bpf_map_update_elem(&clashes, &walk->tuple, key, BPF_ANY);
 	}
 	return false;
 }

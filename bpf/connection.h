@@ -28,14 +28,26 @@ static __always_inline bool is_connected(__u32 state)
 	return state && state != TCP_STATE_LISTEN && state != TCP_STATE_TIME_WAIT;
 }
 
+/*
+ * Has the pod at that place of walk->node_port a connection with the packet's client? Not inlined: the verifier follows
+ * it once, and not for each place.
+ */
+__noinline int is_connected_at(struct __sk_buff *skb, __u32 place, __u32 client_port)
+{
+	const struct walk *walk = this_walk();
+	const struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
+
+	return walk && port &&
+	       is_connected(connection_state(skb, &walk->packet, client_port, &port->backends[place % MAX_BACKENDS]));
+}
+
 /* The place of the pod that holds a connection with this very client, or MAX_BACKENDS. */
-static __always_inline __u64 find_connection(struct __sk_buff *skb, const struct node_port *port,
-					     const struct packet *pkt, be16 client_port)
+static __always_inline __u64 find_connection(struct __sk_buff *skb, const struct node_port *port, be16 client_port)
 {
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
 		if (i >= port->count)
 			break;
-		if (is_connected(connection_state(skb, pkt, client_port, &port->backends[i])))
+		if (is_connected_at(skb, i, client_port))
 			return forget(i);
 	}
 	return MAX_BACKENDS;

@@ -178,21 +178,25 @@ static __always_inline __u8 *guess_of(const struct packet *pkt)
 }
 
 /*
- * The place at which the flow of a packet to walk->node_port is found, or MAX_BACKENDS: of the walk's packet, or of the
- * one that an ICMP error carries. Changes walk->key.
+ * Is the flow of a packet to walk->node_port found at that place: of the walk's packet, or of the one that an ICMP
+ * error carries? Changes walk->key. Not inlined: the verifier follows it once, and not for each place.
  */
-__noinline int search_places(int embedded)
+__noinline int is_flow_at(int embedded, __u32 place)
 {
 	struct walk *walk = this_walk();
 	const struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
 	const struct packet *pkt = walk ? (embedded ? &walk->embedded : &walk->packet) : NULL;
 
-	if (!pkt || !port)
-		return MAX_BACKENDS;
+	return pkt && port && find_flow_at(&port->backends[place % MAX_BACKENDS], pkt, &walk->key);
+}
+
+/* The place at which it is found, or MAX_BACKENDS. */
+static __always_inline __u32 search_places(const struct node_port *port, bool embedded)
+{
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
 		if (i >= port->count)
 			break;
-		if (find_flow_at(&port->backends[i], pkt, &walk->key))
+		if (is_flow_at(embedded, i))
 			return forget(i);
 	}
 	return MAX_BACKENDS;
@@ -211,7 +215,7 @@ static __always_inline struct flow *find_flow_of_request(struct walk *walk, cons
 
 	if (flow || !guess)
 		return flow;
-	place = search_places(embedded);
+	place = search_places(port, embedded);
 	if (place >= MAX_BACKENDS)
 		return NULL;
 	*guess = place;

@@ -29,7 +29,7 @@ enum standing {
 #define SETTLED (1ULL << 59)
 #define TURNS (SETTLED - 1)
 
-/* Who asks, and how: see select_backend(). */
+/* Who asks. */
 enum asker {
 	FROM_PACKET,
 	FROM_HOST,
@@ -108,10 +108,15 @@ static __always_inline __u64 stand(const struct backend *backend, const struct s
 	return STANDING(standing) | (settled * SETTLED) | (ask * ASK_IT);
 }
 
-/* The same of the pod at this place, after a look at its socket, where the asker can have one. */
-static __always_inline __u64 ask_pod(void *context, const struct node_port_backend *place, __u64 v6, __u8 protocol,
-				     __u64 settle, enum asker asker, __u64 doubted)
+/*
+ * The same of the pod at place number `number`, after a look at its socket. In another namespace than the host's, the
+ * ids of namespaces mean something else, so that no socket can be looked for there, and what was last seen counts.
+ */
+static __always_inline __u64 ask_pod(void *context, const struct node_port *port, __u32 number, bool v6, __u8 protocol,
+				     enum asker asker, __u64 doubted)
 {
+	const struct node_port_backend *place = &port->backends[number % MAX_BACKENDS];
+	__u64 settle = port->backends[0].settle_ms * NSEC_PER_MSEC;
 	struct backend *backend = find_backend_of(place->pod, &place->address, place->port, protocol);
 	struct said said;
 
@@ -122,6 +127,9 @@ static __always_inline __u64 ask_pod(void *context, const struct node_port_backe
 	said = ask_kubernetes(place->pod);
 	return stand(backend, &said, settle, asker == FROM_PACKET ? 0 : 1 - is_set(place->pod ^ doubted));
 }
+
+/* ask_pod() by a function that isn't inlined: the verifier follows that once, and not for each place. */
+typedef __u64 ask_at(void *context, __u32 number, __u64 doubted);
 
 /* The rank of the pod at place number `i`, whose turn is `turn` where it has settled. */
 static __always_inline __u64 rank_of(__u64 stands, __u64 turn, __u64 i)
@@ -137,20 +145,17 @@ static __always_inline __u64 rank_of(__u64 stands, __u64 turn, __u64 i)
 
 /*
  * The place of the pod that takes the connection of `client` (a number that is the client's own, as random as may be),
- * or MAX_BACKENDS where there is none: that with the highest rank. In another namespace than the host's, the ids of
- * namespaces mean something else, so that no socket can be looked for there, and what was last seen counts.
+ * or MAX_BACKENDS where there is none: that with the highest rank.
  *
  * Among the settled, `newest` ranks by youth, and `spread` by rendezvous hashing (Thaler, Ravishankar 1998), so that a
  * pod that comes or goes moves nobody but its own clients. Youngest come first in the list, so that with `newest`
  * nobody is asked after the first who serves.
  *
- * A packet's connection may be a trial of a pod that would go before the best, if it served: its answer is seen, unlike
- * that to a socket of the node.
+ * A connection may be a trial of a pod that would go before the best, if it served: selection->trial.
  */
-static __always_inline __u64 select_backend(void *context, const struct node_port *port, bool v6, __u8 protocol,
-					    __u64 client, enum asker asker, struct selection *selection)
+static __always_inline __u64 select_backend(void *context, const struct node_port *port, __u64 client, ask_at *ask,
+					    struct selection *selection)
 {
-	__u64 settle = port->backends[0].settle_ms * NSEC_PER_MSEC;
 	__u64 spread = forget(port->backends[0].share == SHARE_SPREAD);
 	__u64 chosen = forget(MAX_BACKENDS);
 	__u64 trial = forget(0); /* the place's number, plus 1 */
@@ -164,8 +169,7 @@ static __always_inline __u64 select_backend(void *context, const struct node_por
 			break;
 		turn = either(spread, mix(client ^ mix(place->pod)), MAX_BACKENDS - forget(i)) & TURNS;
 		if ((STANDING(SERVES) | SETTLED | turn) > best) { /* else it can't be better */
-			stands = forget(ask_pod(context, place, forget(v6), forget(protocol), settle, asker,
-						selection->doubted));
+			stands = ask(context, i, selection->doubted);
 			rank = rank_of(stands, turn, forget(i));
 			better = exceeds(rank, best);
 			best = either(better, rank, best);
@@ -177,7 +181,7 @@ static __always_inline __u64 select_backend(void *context, const struct node_por
 		trial = forget(trial);
 	}
 	selection->rank = best;
-	selection->trial = asker == FROM_PACKET && trial && best >= STANDING(SERVES_AND_ENDS);
+	selection->trial = trial && best >= STANDING(SERVES_AND_ENDS);
 	return selection->trial ? trial - 1 : chosen;
 }
 

@@ -108,36 +108,72 @@ static __always_inline bool is_bound_to_loopback(struct bpf_sock_addr *ctx)
 	return is_loopback(&source);
 }
 
-/* The place of the pod that takes what the socket asks for, or MAX_BACKENDS. The pod `doubted` is in doubt; 0: none. */
-static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct endpoint *asked, __u64 doubted)
+/* ask_pod() for what the socket asks for. What a pod answers it isn't seen, so that none is asked again by it. */
+static __always_inline __u64 ask_for(struct bpf_sock_addr *ctx, const struct endpoint *asked, __u32 number,
+				     __u64 doubted)
 {
-	__u64 client = bpf_get_socket_cookie(ctx);
-	bool v6 = !is_v4_mapped(&asked->address);
-	struct selection selection = { .doubted = doubted };
 	bool in_host = is_in_host(ctx);
 	struct node_port *port;
 	struct endpoint key;
 
 	port = find_asked(asked, in_host, &key);
-	if (!port || is_bound_to_loopback(ctx))
-		return MAX_BACKENDS;
-	return in_host ? select_backend(ctx, port, v6, asked->protocol, client, FROM_HOST, &selection) :
-			 select_backend(ctx, port, v6, asked->protocol, client, FROM_ELSEWHERE, &selection);
+	if (!port)
+		return STANDING(STANDS_NOWHERE);
+	return ~ASK_IT & ask_pod(ctx, port, number, !is_v4_mapped(&asked->address), asked->protocol,
+				 in_host ? FROM_HOST : FROM_ELSEWHERE, doubted);
 }
 
-/* Not inlined, and so verified on their own. Two, as a hook of IPv4 may not look at what those of IPv6 have. */
+/* Two of each, as a hook of IPv4 may not look at what those of IPv6 have. */
+__noinline __u64 ask_at_v4_hook(struct bpf_sock_addr *ctx, __u32 number, __u64 doubted)
+{
+	struct endpoint asked = endpoint_v4(ctx);
+
+	return ask_for(ctx, &asked, number, doubted);
+}
+
+__noinline __u64 ask_at_v6_hook(struct bpf_sock_addr *ctx, __u32 number, __u64 doubted)
+{
+	struct endpoint asked = endpoint_v6(ctx);
+
+	return ask_for(ctx, &asked, number, doubted);
+}
+
+static __always_inline __u64 ask_at_v4(void *ctx, __u32 number, __u64 doubted)
+{
+	return ask_at_v4_hook(ctx, number, doubted);
+}
+
+static __always_inline __u64 ask_at_v6(void *ctx, __u32 number, __u64 doubted)
+{
+	return ask_at_v6_hook(ctx, number, doubted);
+}
+
+/* The place of the pod that takes what the socket asks for, or MAX_BACKENDS. The pod `doubted` is in doubt; 0: none. */
+static __always_inline int select_for(struct bpf_sock_addr *ctx, const struct endpoint *asked, __u64 doubted,
+				      ask_at *ask)
+{
+	struct selection selection = { .doubted = doubted };
+	struct node_port *port;
+	struct endpoint key;
+
+	port = find_asked(asked, is_in_host(ctx), &key);
+	if (!port || is_bound_to_loopback(ctx))
+		return MAX_BACKENDS;
+	return select_backend(ctx, port, bpf_get_socket_cookie(ctx), ask, &selection);
+}
+
 __noinline int select_at_v4_hook(struct bpf_sock_addr *ctx, __u64 doubted)
 {
 	struct endpoint asked = endpoint_v4(ctx);
 
-	return select_for(ctx, &asked, doubted);
+	return select_for(ctx, &asked, doubted, ask_at_v4);
 }
 
 __noinline int select_at_v6_hook(struct bpf_sock_addr *ctx, __u64 doubted)
 {
 	struct endpoint asked = endpoint_v6(ctx);
 
-	return select_for(ctx, &asked, doubted);
+	return select_for(ctx, &asked, doubted, ask_at_v6);
 }
 
 /*
