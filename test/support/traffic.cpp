@@ -219,7 +219,9 @@ std::string ask_tcp(const Namespace& netns, const Target& target, const DialOpti
     try {
         Connection connection(netns, target, options);
         connection.send("who\n");
-        return connection.read_line();
+        const std::string answer = connection.read_line();
+        connection.read_all();  // whoever closes first waits a minute with the port, and that shall not be the client
+        return answer;
     } catch (const std::system_error& error) {
         return heard(error);
     }
