@@ -35,16 +35,15 @@ std::string name_of_pod(const Request& request)
 
 /// What the pod's wishes come to where everything is allowed: ADD has judged them, by the list of its day. None where
 /// they can't be read any more.
-std::vector<Exposure> wished(const Request& request)
+std::vector<Exposure> wished(const Request& request, const JsonValue& root)
 {
     Config permissive;
     permissive.gateways = {{"*"}, {{1, 65535}}};
     permissive.addresses = {*Prefix::parse("0.0.0.0/0"), *Prefix::parse("::/0")};
     try {
-        const auto root = JsonValue::parse(request.config, JsonValue::Duplicates::last_wins);
         const auto runtime_config = root.find_set("runtimeConfig");
         const Wishes wishes = parse_wishes(read_pod_annotations(*runtime_config), read_port_mappings(*runtime_config));
-        return desired(permissive, wishes, resolve_attachment(request, "", parse_prev_result(request.config)), {});
+        return desired(permissive, wishes, resolve_attachment(request, "", read_prev_result(root)), {});
     } catch (const Error& error) {
         log_debug("CHECK " + name_of_pod(request) + ": " + error.what());
         return {};
@@ -93,7 +92,7 @@ std::vector<std::string> missing_of(const Datapath& datapath, const BoundPod& po
 }
 
 /// Looks at what is in force; returns what is missing, in words.
-std::vector<std::string> look(const Request& request, const TolerantConfig& config)
+std::vector<std::string> look(const Request& request, const JsonValue& root, const TolerantConfig& config)
 {
     const Netns netns = open_netns(request.netns);
     if (left_to_another_version(config, "CHECK"))
@@ -102,7 +101,7 @@ std::vector<std::string> look(const Request& request, const TolerantConfig& conf
     const auto pods = datapath ? datapath->bindings().pods() : std::vector<BoundPod>{};
     const auto pod = std::ranges::find(pods, request.attachment, &BoundPod::id);
     if (pod != pods.end())
-        return missing_of(*datapath, *pod, netns, wished(request));
+        return missing_of(*datapath, *pod, netns, wished(request, root));
     if (was_given_up(config.paths.state_dir, request.attachment))
         return {};  // its node ports: by `sallyport uninstall`, and a new sandbox wouldn't have them either
     return {datapath ? "its binding"
@@ -113,12 +112,13 @@ std::vector<std::string> look(const Request& request, const TolerantConfig& conf
 
 void check(const Request& request)
 {
-    if (is_plain(request.config))
+    const JsonValue root = JsonValue::parse(request.config, JsonValue::Duplicates::last_wins);
+    if (is_plain(root))
         return;
-    const TolerantConfig config = parse_base_config(request.config);
+    const TolerantConfig config = read_base_config(root);
     std::vector<std::string> missing;
     try {
-        missing = look(request, config);
+        missing = look(request, root, config);
     } catch (const Error& error) {
         if (error.code() != Code::io_failure && error.code() != Code::node_lacks)
             throw;

@@ -211,14 +211,15 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
 
 std::string add(const Request& request)
 {
-    const bool plain = is_plain(request.config);
+    const JsonValue root = JsonValue::parse(request.config, JsonValue::Duplicates::last_wins);
+    const bool plain = is_plain(root);
     const auto prev_result = prev_result_of(request.config);
     if (!prev_result)
         throw Error(
             Code::invalid_network_config,
             "/prevResult is missing: sallyport must stand after the primary plugin in the conflist's `plugins`");
     if (plain) {
-        end_predecessors_of_plain(request);
+        end_predecessors_of_plain(request, root);
         return *prev_result;  // nothing of ours is judged, so nothing of ours can fail it
     }
 
@@ -229,7 +230,7 @@ std::string add(const Request& request)
             return *prev_result;
 
         log_to(config.log);
-        Attachment pod = resolve_attachment(request, config.network, parse_prev_result(request.config));
+        Attachment pod = resolve_attachment(request, config.network, read_prev_result(root));
         pod.made_at = std::chrono::system_clock::now().time_since_epoch();
         log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
         return *prev_result;

@@ -322,7 +322,7 @@ Config parse_entry(std::string_view text)
     return config;
 }
 
-TolerantConfig parse_base_config(std::string_view text)
+TolerantConfig read_base_config(const JsonValue& root)
 {
     TolerantConfig config;
     const auto tolerantly = [&config](const auto& read) {
@@ -332,12 +332,20 @@ TolerantConfig parse_base_config(std::string_view text)
             config.objection += (config.objection.empty() ? "" : "; ") + std::string(error.what());
         }
     };
-    tolerantly([&] {
-        const JsonValue root = JsonValue::parse(text, JsonValue::Duplicates::last_wins);
-        read_network(root, config, tolerantly);
-        read_places(root, config, tolerantly);
-    });
+    read_network(root, config, tolerantly);
+    read_places(root, config, tolerantly);
     return config;
+}
+
+TolerantConfig parse_base_config(std::string_view text)
+{
+    try {
+        return read_base_config(JsonValue::parse(text, JsonValue::Duplicates::last_wins));
+    } catch (const Error& error) {
+        TolerantConfig config;
+        config.objection = error.what();
+        return config;
+    }
 }
 
 }  // namespace sallyport

@@ -92,12 +92,12 @@ void remove_attachment(const Request& request, const TolerantConfig& config)
     });
 }
 
-void end_predecessors_of(const Request& request, const TolerantConfig& config)
+void end_predecessors_of(const Request& request, const JsonValue& root, const TolerantConfig& config)
 {
     if (!Datapath::exists(config.paths))
         return;
     std::vector<Address> addresses;
-    for (const AssignedAddress& ip : parse_prev_result(request.config).ips)
+    for (const AssignedAddress& ip : read_prev_result(root).ips)
         addresses.push_back(ip.address);
     if (!Datapath::knows_address(config.paths, addresses) || left_to_another_version(config, "ADD"))
         return;
@@ -110,19 +110,15 @@ void end_predecessors_of(const Request& request, const TolerantConfig& config)
 
 /// The runtime can't mend what is in our way of a removal, so it doesn't fail the call: the log gets it, with what
 /// follows from it.
-void try_removal(const Request& request, const std::string& command, const char* consequence,
-                 void (*remove)(const Request& request, const TolerantConfig& config)) noexcept
+template <typename Removal>
+void try_removal(const Request& request, const TolerantConfig& config, const std::string& command,
+                 const char* consequence, Removal&& remove)
 {
     try {
-        const TolerantConfig config = parse_base_config(request.config);
-        try {
-            remove(request, config);
-        } catch (const std::exception& failure) {
-            log_to(config.log);
-            log_error(command + " " + request.attachment.container_id + ": " + failure.what() + "; " + consequence);
-        }
-    } catch (const std::exception&) {
-        return;  // out of memory: not even the log can be told
+        remove();
+    } catch (const std::exception& failure) {
+        log_to(config.log);
+        log_error(command + " " + request.attachment.container_id + ": " + failure.what() + "; " + consequence);
     }
 }
 
@@ -151,9 +147,15 @@ void end_predecessors(Bindings& bindings, const AttachmentId& successor, const s
         log_warning("pod " + pod.pod() + " went without DEL, as its address is another's now: removed what it held");
 }
 
-void end_predecessors_of_plain(const Request& request) noexcept
+void end_predecessors_of_plain(const Request& request, const JsonValue& root) noexcept
 {
-    try_removal(request, "ADD", "a pod that had its address before still holds its node ports", end_predecessors_of);
+    try {
+        const TolerantConfig config = read_base_config(root);
+        try_removal(request, config, "ADD", "a pod that had its address before still holds its node ports",
+                    [&] { end_predecessors_of(request, root, config); });
+    } catch (const std::exception&) {
+        return;  // out of memory: not even the log can be told
+    }
 }
 
 void unbind_pod(const BaseConfig& config, const AttachmentId& id)
@@ -163,9 +165,15 @@ void unbind_pod(const BaseConfig& config, const AttachmentId& id)
 
 void del(const Request& request) noexcept
 {
-    // After a failure the runtime would free neither the pod's addresses nor its namespace. What stays here is a gone
-    // pod's: the next gateway's ADD removes it, or the agent.
-    try_removal(request, "DEL", "left to the next gateway's ADD, or to the agent", remove_attachment);
+    try {
+        const TolerantConfig config = parse_base_config(request.config);
+        // After a failure the runtime would free neither the pod's addresses nor its namespace. What stays here is a
+        // gone pod's: the next gateway's ADD removes it, or the agent.
+        try_removal(request, config, "DEL", "left to the next gateway's ADD, or to the agent",
+                    [&] { remove_attachment(request, config); });
+    } catch (const std::exception&) {
+        return;  // out of memory: not even the log can be told
+    }
 }
 
 void gc(const Request& request)

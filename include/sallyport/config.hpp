@@ -6,7 +6,7 @@
 #pragma once
 
 #include "sallyport/address.hpp"
-#include "sallyport/cni/result.hpp"
+#include "sallyport/cni/json.hpp"
 #include "sallyport/exposure.hpp"
 
 #include <array>
@@ -120,5 +120,8 @@ struct TolerantConfig : BaseConfig
 
 /// For DEL, GC and CHECK, by which a runtime ends what ADD began: whatever became of the configuration meanwhile.
 TolerantConfig parse_base_config(std::string_view text);
+
+/// The same of a text that was parsed already.
+TolerantConfig read_base_config(const JsonValue& root);
 
 }  // namespace sallyport

@@ -3,16 +3,15 @@
 #include "sallyport/cni/plain_pod.hpp"
 
 #include "sallyport/annotation.hpp"
-#include "sallyport/cni/json.hpp"
 #include "sallyport/cni/runtime_config.hpp"
 
 #include <algorithm>
 
 namespace sallyport {
 
-bool is_plain(std::string_view config)
+bool is_plain(const JsonValue& config)
 {
-    const auto runtime_config = JsonValue::parse(config, JsonValue::Duplicates::last_wins).find_set("runtimeConfig");
+    const auto runtime_config = config.find_set("runtimeConfig");
     if (!runtime_config)
         return true;
     if (const auto annotations = runtime_config->find_set(annotations_capability)) {

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sallyport/cni/result.hpp"
 
-#include "sallyport/cni/json.hpp"
-
 #include <limits>
 
 namespace sallyport {
@@ -32,9 +30,9 @@ AssignedAddress read_assigned_address(const JsonValue& value)
 
 }  // namespace
 
-PrevResult parse_prev_result(std::string_view text)
+PrevResult read_prev_result(const JsonValue& config)
 {
-    const auto value = JsonValue::parse(text, JsonValue::Duplicates::last_wins).find_set("prevResult");
+    const auto value = config.find_set("prevResult");
     PrevResult result;
     if (!value)
         return result;

@@ -20,7 +20,7 @@ std::string configuration(const std::string& prev_result)
 
 PrevResult read_result(const std::string& prev_result)
 {
-    return parse_prev_result(configuration(prev_result));
+    return read_prev_result(JsonValue::parse(configuration(prev_result), JsonValue::Duplicates::last_wins));
 }
 
 }  // namespace

@@ -5,15 +5,17 @@
 // is wrong with our configuration or our state may be their matter.
 #pragma once
 
+#include "sallyport/cni/json.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace sallyport {
 
-/// Has the pod neither an annotation of ours nor a host port? Throws Error where nobody can tell: decoding_failure for
-/// what isn't a JSON object, invalid_network_config for a `runtimeConfig` that can't be read.
-bool is_plain(std::string_view config);
+/// Has the pod neither an annotation of ours nor a host port? Throws Error(invalid_network_config) where nobody can
+/// tell, as `runtimeConfig` can't be read.
+bool is_plain(const JsonValue& config);
 
 /// `prevResult` as it stands in `config`, which must be a JSON object; nullopt where it is missing or null.
 std::optional<std::string> prev_result_of(std::string_view config);

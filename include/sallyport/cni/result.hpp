@@ -6,10 +6,10 @@
 #pragma once
 
 #include "sallyport/address.hpp"
+#include "sallyport/cni/json.hpp"
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace sallyport {
@@ -32,9 +32,9 @@ struct PrevResult
     std::vector<AssignedAddress> ips;
 };
 
-/// Reads `prevResult` in a network configuration that parse_config() has taken. Throws Error(invalid_network_config)
+/// Reads `prevResult` in a network configuration. Throws Error(invalid_network_config)
 /// with the JSON pointer where a field that we read has another type or isn't an address. What is missing counts as
 /// empty.
-PrevResult parse_prev_result(std::string_view text);
+PrevResult read_prev_result(const JsonValue& config);
 
 }  // namespace sallyport
