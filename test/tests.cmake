@@ -9,11 +9,11 @@ function(test_code target)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
 endfunction()
 
-# Eight files at a time: what each would instantiate again of nlohmann::json is most of its time. So file-local names differ within
+# Sixteen files at a time: what each would instantiate again of nlohmann::json is most of its time. So file-local names differ within
 # a tier and in support/. The preset `tidy` reads each file by itself.
 function(compile_together target)
     if(NOT DEFINED CMAKE_UNITY_BUILD)
-        set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+        set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
     endif()
 endfunction()
 

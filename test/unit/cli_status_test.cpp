@@ -58,9 +58,9 @@ TEST_CASE("IPv4 and IPv6 become one line where the same is to be said of both", 
     CHECK(group_ports({v4, others}).size() == 2);
     const auto more = port("::", 80, {pod_report("b", "fd00::2", true, true), pod_report("a", "fd00::1", true, true)});
     CHECK(group_ports({v4, more}).size() == 2);
-    auto spread = v6;
-    spread.sharing.share = Share::spread;
-    CHECK(group_ports({v4, spread}).size() == 2);
+    auto spreading = v6;
+    spreading.sharing.share = Share::spread;
+    CHECK(group_ports({v4, spreading}).size() == 2);
     auto waiting = v6;
     waiting.waits_for = 5s;
     CHECK(group_ports({v4, waiting}).size() == 2);
@@ -112,9 +112,9 @@ TEST_CASE("a port without pods waits, and an empty node says what to do", "[cli]
     report.node_ports[0].waits_for = 4500ms;
     CHECK(render_status(report, {}).find("waits for a pod, 5 s more") != std::string::npos);
 
-    const std::string nobody = render_status({}, {});
-    CHECK(nobody.starts_with("No pod holds a port of this node.\n"));
-    CHECK(nobody.find("sallyport.dev/expose") != std::string::npos);
+    const std::string empty_node = render_status({}, {});
+    CHECK(empty_node.starts_with("No pod holds a port of this node.\n"));
+    CHECK(empty_node.find("sallyport.dev/expose") != std::string::npos);
 }
 
 TEST_CASE("remaps have a table of their own", "[cli]")

@@ -294,11 +294,12 @@ TEST_CASE("of what DEL and GC need, what is wrong counts as missing, and the res
 
 TEST_CASE("GC's list is read by either name, and never taken for empty where it is missing")
 {
-    const std::string list = R"([{"containerID": "a", "ifname": "eth0"}, {"containerID": "b", "ifname": "eth1"}])";
+    const std::string attachments =
+        R"([{"containerID": "a", "ifname": "eth0"}, {"containerID": "b", "ifname": "eth1"}])";
     const std::vector<AttachmentId> expected = {{"a", "eth0"}, {"b", "eth1"}};
-    CHECK(parse_valid_attachments(with(R"("cni.dev/valid-attachments": )" + list)) == expected);
-    CHECK(parse_valid_attachments(with(R"("cni.dev/attachments": )" + list)) == expected);
-    CHECK(parse_valid_attachments(with(R"("cni.dev/attachments": [], "cni.dev/valid-attachments": )" + list)) ==
+    CHECK(parse_valid_attachments(with(R"("cni.dev/valid-attachments": )" + attachments)) == expected);
+    CHECK(parse_valid_attachments(with(R"("cni.dev/attachments": )" + attachments)) == expected);
+    CHECK(parse_valid_attachments(with(R"("cni.dev/attachments": [], "cni.dev/valid-attachments": )" + attachments)) ==
           expected);
     CHECK(parse_valid_attachments(with(R"("cni.dev/valid-attachments": [])")).empty());
     CHECK(parse_valid_attachments(with(R"("cni.dev/valid-attachments": null)")).empty());
@@ -318,5 +319,5 @@ TEST_CASE("the version is found in anything, and failing to is no failure")
     CHECK(cni_version_of(R"({"cniVersion": "9.9.9", "a": 1, "a": 2})") == "9.9.9");
     for (const std::string text : {"", "{", "[]", "{}", R"({"cniVersion": 1})", R"({"cniVersion": null})", "\xff"})
         CHECK(cni_version_of(text).empty());
-    CHECK(cni_version_of(std::string(1 << 20, '[')).empty());
+    CHECK(cni_version_of(std::string(1 << 18, '[')).empty());
 }

@@ -22,7 +22,7 @@ RuleCondition to_port(std::uint16_t first, std::uint16_t last = 0)
     return {.on = On::port, .ports = {{first, last == 0 ? first : last}}};
 }
 
-RuleCondition to_address(const std::string& prefix)
+RuleCondition to_prefix(const std::string& prefix)
 {
     return {.on = On::destination, .prefix = *Prefix::parse(prefix)};
 }
@@ -78,11 +78,11 @@ TEST_CASE("a rule that names the port sends its packets elsewhere", "[translatio
     CHECK(served({prerouting({translates({to_port(80)})})}) == "PREROUTING>10.0.0.3:8080");
     CHECK(served({prerouting({translates({to_port(70, 90)})})}) == "PREROUTING>10.0.0.3:8080");
     CHECK(served({prerouting({translates({to_the_node, by_chance, to_port(80)})})}) == "PREROUTING>10.0.0.3:8080");
-    CHECK(served({prerouting({translates({to_port(80), to_address("192.0.2.7")})})}) ==
+    CHECK(served({prerouting({translates({to_port(80), to_prefix("192.0.2.7")})})}) ==
           "PREROUTING@192.0.2.7>10.0.0.3:8080");
-    CHECK(served({prerouting({translates({to_port(80), to_address("192.0.2.0/24")})})}) == "PREROUTING>10.0.0.3:8080");
+    CHECK(served({prerouting({translates({to_port(80), to_prefix("192.0.2.0/24")})})}) == "PREROUTING>10.0.0.3:8080");
     CHECK(served({prerouting({{.conditions = {to_port(80)}, .verdict = Verdict::translate}})}) == "PREROUTING>node:0");
-    CHECK(served({prerouting({translates({to_port(80), to_address("10.96.0.1")})})}).empty());
+    CHECK(served({prerouting({translates({to_port(80), to_prefix("10.96.0.1")})})}).empty());
     CHECK(served({prerouting({translates({to_port(81)})})}).empty());
     CHECK(served({prerouting({translates({to_elsewhere, to_port(80)})})}).empty());
     CHECK(served({prerouting({translates({{.on = On::protocol, .protocol = 17}, to_port(80)})})}).empty());
@@ -95,7 +95,7 @@ TEST_CASE("a rule that names no port counts where every such packet meets it", "
 {
     CHECK(served({prerouting({translates({to_the_node})})}) == "PREROUTING>10.0.0.3:8080");
     CHECK(served({prerouting({translates({by_chance})})}).empty());
-    CHECK(served({prerouting({translates({to_address("192.0.2.7")})})}).empty());
+    CHECK(served({prerouting({translates({to_prefix("192.0.2.7")})})}).empty());
     CHECK(served({prerouting({{.verdict = Verdict::accept}, translates({to_port(80)})})}).empty());
 }
 
