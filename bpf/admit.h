@@ -172,7 +172,7 @@ __noinline int admit(struct __sk_buff *skb, int chosen)
 			count_connection(&walk->node_port, port, backend, walk->selection.trial, walk->again);
 	}
 	count_packet(&walk->node_port, skb, pkt, FROM_CLIENT);
-	return to_pod(skb, pkt, &walk->key, walk->flow.host_device);
+	return send_to_pod(skb, walk->flow.host_device);
 }
 
 #endif

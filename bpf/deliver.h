@@ -11,7 +11,7 @@
 #include "fragment.h"
 #include "quic.h"
 
-static __always_inline int drop(enum drop reason)
+__noinline int drop(enum drop reason)
 {
 	const struct walk *walk = this_walk();
 
@@ -35,6 +35,14 @@ static __always_inline int to_pod(struct __sk_buff *skb, const struct packet *pk
 	if (!rewrite(skb, pkt, DESTINATION, &key->backend, key->backend_port, key->client_port))
 		return drop(DROP_REWRITE_FAILED);
 	return host_device && !is_fragment(pkt) ? bpf_redirect_peer(host_device, 0) : TCX_NEXT;
+}
+
+/* The same of walk->packet and walk->key, for slow paths: verified once. */
+__noinline int send_to_pod(struct __sk_buff *skb, __u32 host_device)
+{
+	struct walk *walk = this_walk();
+
+	return walk ? to_pod(skb, &walk->packet, &walk->key, host_device) : TCX_NEXT;
 }
 
 /* Follows a client's packet of the flow at walk->key: a forged reset changes nothing. */

@@ -20,7 +20,7 @@ static __always_inline int recall_direct(struct __sk_buff *skb, struct walk *wal
 	    !is_connected(connection_state(skb, pkt, walk->key.client_port, &walk->place)))
 		return TCX_NEXT;
 	reopen_flow(walk);
-	return to_pod(skb, pkt, &walk->key, 0);
+	return send_to_pod(skb, 0);
 }
 
 /* The flow of a client that uses its port towards this backend through a node port too; or of one that did before. */
@@ -31,7 +31,7 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 
 	if (flow && !(opens(pkt) && is_over(flow, pkt->protocol))) {
 		follow_client(skb, walk, flow);
-		return to_pod(skb, pkt, &walk->key, 0);
+		return send_to_pod(skb, 0);
 	}
 	if (pkt->later_fragment)
 		return TCX_NEXT;
@@ -50,7 +50,7 @@ static __always_inline int tell_apart(struct __sk_buff *skb, struct walk *walk, 
 	/* No socket tells who sends datagrams directly; so that a later one through a node port can be told apart. */
 	if (taken || pkt->protocol == IPPROTO_UDP)
 		bpf_map_update_elem(&flows_new, &walk->key, &walk->flow, BPF_ANY);
-	return to_pod(skb, pkt, &walk->key, 0);
+	return send_to_pod(skb, 0);
 }
 
 /* A packet to a backend's own address. It is left alone, unless its client uses the same port through a node port. */

@@ -172,6 +172,29 @@ static __always_inline __u64 recall_client(const struct packet *pkt)
 	return pod ? *pod : 0;
 }
 
+static __always_inline const struct backend *backend_at(const struct node_port *port, __u32 place)
+{
+	const struct node_port_backend *at = &port->backends[place % MAX_BACKENDS];
+
+	return find_backend_of(at->pod, &at->address, at->port, IPPROTO_UDP);
+}
+
+/* In what ask_speaker() says: the pod at that place has shown IDs. */
+#define SPEAKS_QUIC (1ULL << 63)
+
+/*
+ * The pod that knows the connection of the walk's datagram, by the length of the IDs of the pod at that place. Not
+ * inlined: the verifier follows it once, and not for each place.
+ */
+__noinline __u64 ask_speaker(struct __sk_buff *skb, __u32 place)
+{
+	struct walk *walk = this_walk();
+	const struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
+	const struct backend *backend = port ? backend_at(port, place) : NULL;
+
+	return backend && backend->quic_id_length ? SPEAKS_QUIC | recall_quic(skb, backend->quic_id_length) : 0;
+}
+
 /*
  * The place of the pod that knows the connection of a datagram without a flow, or MAX_BACKENDS: by its ID, else by
  * its client's address, as an ID that is new can't be known. walk->quic_id is the ID.
@@ -180,11 +203,11 @@ __noinline int find_quic(struct __sk_buff *skb)
 {
 	struct walk *walk = this_walk();
 	const struct node_port *port = walk ? bpf_map_lookup_elem(&node_ports, &walk->node_port) : NULL;
-	const struct node_port_backend *at;
 	const struct backend *backend;
 	__u64 place = MAX_BACKENDS;
-	bool speaks = false;
+	__u64 speaks = 0;
 	__u64 pod = 0;
+	__u64 said;
 	__u8 form;
 
 	if (!port || port->count < 2)
@@ -193,14 +216,11 @@ __noinline int find_quic(struct __sk_buff *skb)
 	if (!form)
 		return MAX_BACKENDS;
 	for (__u32 i = 0; i < MAX_BACKENDS; i++) {
-		at = &port->backends[i];
 		if (i >= port->count || pod)
 			break;
-		backend = find_backend_of(at->pod, &at->address, at->port, IPPROTO_UDP);
-		if (!backend || !backend->quic_id_length)
-			continue;
-		pod = recall_quic(skb, backend->quic_id_length);
-		speaks = true;
+		said = ask_speaker(skb, i);
+		speaks |= said & SPEAKS_QUIC;
+		pod = said & ~SPEAKS_QUIC;
 	}
 	if (!pod && speaks && form == QUIC_FIXED)
 		pod = recall_client(&walk->packet);
@@ -213,8 +233,7 @@ __noinline int find_quic(struct __sk_buff *skb)
 	}
 	if (place >= MAX_BACKENDS)
 		return MAX_BACKENDS;
-	at = &port->backends[place];
-	backend = find_backend_of(at->pod, &at->address, at->port, IPPROTO_UDP);
+	backend = backend_at(port, place);
 	return backend && !backend->refused_at ? place : MAX_BACKENDS;
 }
 
