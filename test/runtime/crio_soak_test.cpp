@@ -236,7 +236,7 @@ std::set<std::string> namespaces()
 
 }  // namespace
 
-TEST_CASE("pods of a CRI-O that is killed at random keep their addresses and answer", "[runtime][crio][load]")
+TEST_CASE("pods of a CRI-O that is killed at random keep their addresses and answer", "[.][crio][load]")
 {
     LocalNode node;
     const std::set<std::string> not_pods = namespaces();

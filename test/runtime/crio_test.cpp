@@ -73,7 +73,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("a gateway pod of a real CRI-O is served, and leaves nothing behind", "[runtime][crio]")
+TEST_CASE("a gateway pod of a real CRI-O is served, and leaves nothing behind", "[.][crio]")
 {
     LocalNode node;
     const Crio crio(node);
@@ -94,7 +94,7 @@ TEST_CASE("a gateway pod of a real CRI-O is served, and leaves nothing behind", 
     CHECK(crio.client().list_sandboxes().empty());
 }
 
-TEST_CASE("pods outlive a CRI-O that is killed, whatever has changed when it starts anew", "[runtime][crio]")
+TEST_CASE("pods outlive a CRI-O that is killed, whatever has changed when it starts anew", "[.][crio]")
 {
     LocalNode node;
     node.host.ip("link add eth9 type veth peer name far9\nlink set eth9 up");
@@ -137,7 +137,7 @@ TEST_CASE("pods outlive a CRI-O that is killed, whatever has changed when it sta
     CHECK(node.cgroup.programs() == nothing);
 }
 
-TEST_CASE("what we refuse is in CRI-O's own words, and leaves nothing", "[runtime][crio]")
+TEST_CASE("what we refuse is in CRI-O's own words, and leaves nothing", "[.][crio]")
 {
     LocalNode node;
     const Crio crio(node);
