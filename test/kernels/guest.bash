@@ -3,7 +3,7 @@
 #
 # A guest: its initramfs, and its boot. For scripts that end at the first failure.
 
-programs="ip tc ethtool bpftool wg"
+programs="ip tc ethtool bpftool wg ipvsadm"
 patience=7200 # seconds for one boot, which needs one or two minutes of a core: for machines with other things to do
 
 # put_libraries <unpacked packages> <directory> <file>: the shared libraries that it loads, and those that they load.

@@ -15,7 +15,7 @@ arm64 6.1      bookworm linux-image-cloud-arm64 neoverse-n1
 arm64 6.12     trixie   linux-image-cloud-arm64 neoverse-n1
 arm64 6.12-16k trixie   linux-image-arm64-16k   neoverse-n1
 "
-modules="veth sch_ingress cls_bpf inet_diag tcp_diag udp_diag 8021q bonding wireguard"
+modules="veth sch_ingress cls_bpf inet_diag tcp_diag udp_diag 8021q bonding wireguard ip_vs ip_vs_rr"
 
 # lines_of <architecture> [<name>]: of the table above.
 lines_of()
