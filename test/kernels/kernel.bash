@@ -38,6 +38,10 @@ take_module()
     for needed in $(tr '\0' '\n' <"$to/$name.ko" | LC_ALL=C sed -n 's/^depends=//p' | tr , ' '); do
         take_module "$from" "$to" "$needed"
     done
+    # An algorithm that it asks the kernel for by name: built in, or the generic module.
+    for needed in $(tr '\0' '\n' <"$to/$name.ko" | LC_ALL=C sed -n 's/^softdep=pre: //p'); do
+        [ -z "$(find "$from" -name "${needed}[-_]generic.ko*")" ] || take_module "$from" "$to" "${needed}_generic"
+    done
     echo "$name" >>"$to/order"
 }
 
