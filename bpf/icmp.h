@@ -131,7 +131,7 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	if (!parse_embedded(skb, outer, inner))
 		return TCX_NEXT;
 	turn_around(inner); /* now it is the request that was answered */
-	port = find_node_port(inner, &walk->node_port);
+	port = find_node_port(inner, uses_of(inner->protocol, inner->destination_port), &walk->node_port);
 	if (port)
 		flow = find_flow_of_request(walk, port, true);
 	sent_tuple(&walk->tuple, inner);

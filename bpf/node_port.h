@@ -32,10 +32,9 @@ static __always_inline bool is_answered_here(const union address *address)
 	return origin && *origin != ADDRESS_EXCLUDED;
 }
 
-/* The node port that the packet may be sent to, and its key. An exact address goes before "any". */
-static __always_inline struct node_port *find_node_port(const struct packet *pkt, struct endpoint *key)
+/* The node port that a packet to a port of these uses is sent to, and its key. An exact address goes before "any". */
+static __always_inline struct node_port *find_node_port(const struct packet *pkt, __u32 uses, struct endpoint *key)
 {
-	__u32 uses = uses_of(pkt->protocol, pkt->destination_port);
 	struct node_port *port;
 
 	__builtin_memset(key, 0, sizeof(*key));

@@ -77,7 +77,7 @@ struct packet {
 	union address destination;
 	__u32 l3; /* offsets into the skb */
 	__u32 l4;
-	__u32 sequence; /* TCP, host byte order */
+	__u32 sequence; /* TCP, host byte order; this, the next and the flags by parse_segment() */
 	__u32 acknowledgement;
 	__u32 fragment_id;
 	be16 source_port;
@@ -245,6 +245,19 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, struct packet *pkt)
 		return false;
 	pkt->source_port = tcp->source;
 	pkt->destination_port = tcp->dest;
+	return true;
+}
+
+/* What a TCP segment says besides, which other people's needn't be asked. Of anything else, nothing. */
+static __always_inline bool parse_segment(struct __sk_buff *skb, struct packet *pkt)
+{
+	const struct tcphdr *tcp;
+
+	if (pkt->protocol != IPPROTO_TCP || pkt->later_fragment)
+		return true;
+	tcp = transport_header(skb, pkt, sizeof(*tcp));
+	if (!tcp)
+		return false;
 	pkt->sequence = bpf_ntohl(tcp->seq);
 	pkt->acknowledgement = bpf_ntohl(tcp->ack_seq);
 	pkt->syn = tcp->syn;

@@ -49,16 +49,17 @@ static __always_inline int from_client(struct __sk_buff *skb, struct walk *walk)
 	struct packet *pkt = &walk->packet;
 	struct node_port *port;
 	struct flow *flow;
+	__u32 uses;
 
 	forget_fragment(pkt);
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
-	port = find_node_port(pkt, &walk->node_port);
-	if (!port) {
-		if (uses_of(pkt->protocol, pkt->destination_port) & PORT_OF_BACKEND)
-			return from_client_directly(skb);
+	uses = uses_of(pkt->protocol, pkt->destination_port);
+	if (!uses || !parse_segment(skb, pkt))
 		return TCX_NEXT; /* everybody else's traffic */
-	}
+	port = find_node_port(pkt, uses, &walk->node_port);
+	if (!port)
+		return uses & PORT_OF_BACKEND ? from_client_directly(skb) : TCX_NEXT;
 	flow = find_flow_of_request(walk, port, false);
 	if (!flow || !lives(flow->pod) ||
 	    (opens(pkt) && (pkt->protocol == IPPROTO_TCP || is_over(flow, pkt->protocol))))
@@ -119,11 +120,13 @@ static __always_inline int from_pod(struct __sk_buff *skb, struct walk *walk)
 	if (pkt->later_fragment && !recall_fragment(pkt))
 		return TCX_NEXT;
 	found = find_flow_of_reply(walk, &uses, &backend);
+	if (!uses || !parse_segment(skb, pkt))
+		return TCX_NEXT;
 	if (!found && backend && pkt->protocol == IPPROTO_TCP && !pkt->syn && may_have_evicted() &&
 	    recall_from_socket(skb))
 		found = find_flow(&walk->key);
 	if (!found) {
-		if (uses && pkt->protocol == IPPROTO_UDP)
+		if (pkt->protocol == IPPROTO_UDP)
 			note_leaving();
 		return TCX_NEXT;
 	}
