@@ -144,7 +144,7 @@ __noinline int error_from_client(struct __sk_buff *skb)
 	    !rewrite_embedded_port(skb, outer, inner, SOURCE, inner->destination_port, walk->key.backend_port) ||
 	    !rewrite_embedded_port(skb, outer, inner, DESTINATION, inner->source_port, walk->key.client_port))
 		return drop(DROP_REWRITE_FAILED);
-	return rewrite_address(skb, outer, DESTINATION, &walk->key.backend) ? TCX_NEXT : drop(DROP_REWRITE_FAILED);
+	return rewrite_error(skb, outer, DESTINATION, &walk->key.backend) ? TCX_NEXT : drop(DROP_REWRITE_FAILED);
 }
 
 /* Does the pod itself say that nothing takes what it got? A router's word is of the way, not of the pod. */
@@ -202,7 +202,7 @@ __noinline int error_from_pod(struct __sk_buff *skb)
 	    !rewrite_embedded_port(skb, outer, inner, SOURCE, inner->source_port, walk->flow.client_port))
 		return drop(DROP_REWRITE_FAILED);
 	if (same_address(&outer->source, &inner->destination) &&
-	    !rewrite_address(skb, outer, SOURCE, &walk->flow.node_address))
+	    !rewrite_error(skb, outer, SOURCE, &walk->flow.node_address))
 		return drop(DROP_REWRITE_FAILED);
 	return TCX_NEXT;
 }

@@ -248,7 +248,8 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, struct packet *pkt)
 	return true;
 }
 
-/* What a TCP segment says besides, which other people's needn't be asked. Of anything else, nothing. */
+/* What a TCP segment says besides: read once its port is known to be ours. Other protocols, and later fragments, keep
+ * zeros. */
 static __always_inline bool parse_segment(struct __sk_buff *skb, struct packet *pkt)
 {
 	const struct tcphdr *tcp;

@@ -62,7 +62,7 @@ static __always_inline bool has_ports(const struct packet *pkt)
 
 /* What stands together in most packets, and so is written by one call: an IPv4 header from its checksum on, ... */
 struct ipv4_ends {
-	__u16 unused;
+	__u16 unused; /* aligns the addresses */
 	be16 checksum;
 	__be32 source, destination;
 	struct ports ports; /* where the header has no options */
@@ -83,7 +83,8 @@ static __always_inline be16 follow_ipv4_change(be16 checksum, __be32 from, __be3
 	return ~((sum & 0xffff) + (sum >> 16));
 }
 
-/* `addresses`, `size` bytes at `offset`, and the ports, which stand behind them in memory as in most packets. */
+/* `addresses`, `size` bytes, are written at `offset`, and `ports`, which must follow them in memory, where the packet's
+ * are. */
 static __always_inline bool store_ends(struct __sk_buff *skb, const struct packet *pkt, __u32 offset,
 				       const void *addresses, __u32 size, const struct ports *ports, __u64 flags)
 {
@@ -128,7 +129,7 @@ static __always_inline bool rewrite_ipv6(struct __sk_buff *skb, const struct pac
 			  &ends.ports, pkt->later_fragment ? BPF_F_RECOMPUTE_CSUM : 0);
 }
 
-/* The address of one side, and the ports of both. */
+/* The address of one side, and the ports of both. A packet that says so already isn't written to. */
 static __always_inline bool rewrite(struct __sk_buff *skb, const struct packet *pkt, enum side side,
 				    const union address *address, be16 port, be16 other_port)
 {
@@ -138,6 +139,8 @@ static __always_inline bool rewrite(struct __sk_buff *skb, const struct packet *
 
 	__builtin_memcpy(&before, &from, sizeof(from));
 	__builtin_memcpy(&after, &to, sizeof(to));
+	if (before == after && same_address(side == SOURCE ? &pkt->source : &pkt->destination, address))
+		return true;
 	if (before != after && has_ports(pkt) &&
 	    bpf_l4_csum_replace(skb, checksum_offset(pkt), before, after, checksum_flags(pkt) | sizeof(after)))
 		return false;
@@ -145,9 +148,9 @@ static __always_inline bool rewrite(struct __sk_buff *skb, const struct packet *
 			 rewrite_ipv4(skb, pkt, side, address->words[3], &to);
 }
 
-/* Of a packet without ports. */
-static __always_inline bool rewrite_address(struct __sk_buff *skb, const struct packet *pkt, enum side side,
-					    const union address *to)
+/* Of an ICMP error, which has no ports. */
+static __always_inline bool rewrite_error(struct __sk_buff *skb, const struct packet *pkt, enum side side,
+					  const union address *to)
 {
 	return rewrite(skb, pkt, side, to, 0, 0);
 }

@@ -151,7 +151,8 @@ static __always_inline __u64 rank_of(__u64 stands, __u64 turn, __u64 i)
  * pod that comes or goes moves nobody but its own clients. Youngest come first in the list, so that with `newest`
  * nobody is asked after the first who serves.
  *
- * A connection may be a trial of a pod that would go before the best, if it served: selection->trial.
+ * A connection may be a trial of a pod that would go before the best, if it served: selection->trial. A packet's alone:
+ * who asks for a socket leaves ASK_IT out.
  */
 static __always_inline __u64 select_backend(void *context, const struct node_port *port, __u64 client, ask_at *ask,
 					    struct selection *selection)

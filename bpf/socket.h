@@ -109,8 +109,8 @@ static __always_inline bool is_bound_to_loopback(struct bpf_sock_addr *ctx)
 }
 
 /* ask_pod() for what the socket asks for. What a pod answers it isn't seen, so that none is asked again by it. */
-static __always_inline __u64 ask_for(struct bpf_sock_addr *ctx, const struct endpoint *asked, __u32 number,
-				     __u64 doubted)
+static __always_inline __u64 ask_for_socket(struct bpf_sock_addr *ctx, const struct endpoint *asked, __u32 number,
+					    __u64 doubted)
 {
 	bool in_host = is_in_host(ctx);
 	struct node_port *port;
@@ -128,14 +128,14 @@ __noinline __u64 ask_at_v4_hook(struct bpf_sock_addr *ctx, __u32 number, __u64 d
 {
 	struct endpoint asked = endpoint_v4(ctx);
 
-	return ask_for(ctx, &asked, number, doubted);
+	return ask_for_socket(ctx, &asked, number, doubted);
 }
 
 __noinline __u64 ask_at_v6_hook(struct bpf_sock_addr *ctx, __u32 number, __u64 doubted)
 {
 	struct endpoint asked = endpoint_v6(ctx);
 
-	return ask_for(ctx, &asked, number, doubted);
+	return ask_for_socket(ctx, &asked, number, doubted);
 }
 
 static __always_inline __u64 ask_at_v4(void *ctx, __u32 number, __u64 doubted)

@@ -109,10 +109,10 @@ void end_predecessors_of(const Request& request, const JsonValue& root, const To
 }
 
 /// The runtime can't mend what is in our way of a removal, so it doesn't fail the call: the log gets it, with what
-/// follows from it.
+/// follows from it. Throws where there is no memory for that.
 template <typename Removal>
 void try_removal(const Request& request, const TolerantConfig& config, const std::string& command,
-                 const char* consequence, Removal&& remove)
+                 const char* consequence, const Removal& remove)
 {
     try {
         remove();

@@ -55,7 +55,7 @@ void end_predecessors(Bindings& bindings, const AttachmentId& successor, const s
 
 /// The same for a pod without our annotations: else it would answer where its predecessor was exposed. Opens one table,
 /// and only on a node where something is bound.
-void end_predecessors_of_plain(const Request& request, const JsonValue& config) noexcept;
+void end_predecessors_of_plain(const Request& request, const JsonValue& root) noexcept;
 
 /// What ADD does once it knows what a pod wishes, and who it is: all checks, and the binding, under the lock. Leaves
 /// nothing behind where it throws. Returns what leads where, for the log; nullopt where it left a binding as it was.

@@ -68,9 +68,10 @@ PACKET_CASE("node_ingress", "a sum that comes out as 0 is written as UDP wants, 
 {
     const OneGateway gateway(kind);
     check_ingress(gateway, kind, with_sum_of_zero(request(kind), to, gateway.pod.at(kind)));
-    // 0 before the change, and 0 between its two steps, address and port.
+    // 0 before the change, and 0 between its two steps, address and port, in either order.
     check_ingress(gateway, kind, with_sum_of_zero(request(kind), to, gateway.node_port));
     check_ingress(gateway, kind, with_sum_of_zero(request(kind), to, gateway.pod.at(kind, 80)));
+    check_ingress(gateway, kind, with_sum_of_zero(request(kind), to, node_at(kind, 9080)));
 }
 
 PACKET_CASE("node_egress", "a sum that comes out as 0 is written as UDP wants, and as TCP does", every_kind)
@@ -81,6 +82,7 @@ PACKET_CASE("node_egress", "a sum that comes out as 0 is written as UDP wants, a
     check_egress(gateway, with_sum_of_zero(packet, from, gateway.node_port));
     check_egress(gateway, with_sum_of_zero(packet, from, gateway.pod.at(kind)));
     check_egress(gateway, with_sum_of_zero(packet, from, node_at(kind, 9080)));
+    check_egress(gateway, with_sum_of_zero(packet, from, gateway.pod.at(kind, 80)));
 }
 
 PACKET_CASE("node_ingress", "a wrong checksum stays wrong", every_kind)
