@@ -109,16 +109,21 @@ void end_predecessors_of(const Request& request, const JsonValue& root, const To
 }
 
 /// The runtime can't mend what is in our way of a removal, so it doesn't fail the call: the log gets it, with what
-/// follows from it. Throws where there is no memory for that.
-template <typename Removal>
-void try_removal(const Request& request, const TolerantConfig& config, const std::string& command,
-                 const char* consequence, const Removal& remove)
+/// follows from it.
+template <typename Read, typename Remove>
+void try_removal(const Request& request, const std::string& command, const char* consequence, const Read& read_config,
+                 const Remove& remove) noexcept
 {
     try {
-        remove();
-    } catch (const std::exception& failure) {
-        log_to(config.log);
-        log_error(command + " " + request.attachment.container_id + ": " + failure.what() + "; " + consequence);
+        const TolerantConfig config = read_config();
+        try {
+            remove(config);
+        } catch (const std::exception& failure) {
+            log_to(config.log);
+            log_error(command + " " + request.attachment.container_id + ": " + failure.what() + "; " + consequence);
+        }
+    } catch (const std::exception&) {
+        return;  // out of memory: not even the log can be told
     }
 }
 
@@ -149,13 +154,10 @@ void end_predecessors(Bindings& bindings, const AttachmentId& successor, const s
 
 void end_predecessors_of_plain(const Request& request, const JsonValue& root) noexcept
 {
-    try {
-        const TolerantConfig config = read_base_config(root);
-        try_removal(request, config, "ADD", "a pod that had its address before still holds its node ports",
-                    [&] { end_predecessors_of(request, root, config); });
-    } catch (const std::exception&) {
-        return;  // out of memory: not even the log can be told
-    }
+    try_removal(
+        request, "ADD", "a pod that had its address before still holds its node ports",
+        [&] { return read_base_config(root); },
+        [&](const TolerantConfig& config) { end_predecessors_of(request, root, config); });
 }
 
 void unbind_pod(const BaseConfig& config, const AttachmentId& id)
@@ -165,15 +167,12 @@ void unbind_pod(const BaseConfig& config, const AttachmentId& id)
 
 void del(const Request& request) noexcept
 {
-    try {
-        const TolerantConfig config = parse_base_config(request.config);
-        // After a failure the runtime would free neither the pod's addresses nor its namespace. What stays here is a
-        // gone pod's: the next gateway's ADD removes it, or the agent.
-        try_removal(request, config, "DEL", "left to the next gateway's ADD, or to the agent",
-                    [&] { remove_attachment(request, config); });
-    } catch (const std::exception&) {
-        return;  // out of memory: not even the log can be told
-    }
+    // After a failure the runtime would free neither the pod's addresses nor its namespace. What stays here is a gone
+    // pod's: the next gateway's ADD removes it, or the agent.
+    try_removal(
+        request, "DEL", "left to the next gateway's ADD, or to the agent",
+        [&] { return parse_base_config(request.config); },
+        [&](const TolerantConfig& config) { remove_attachment(request, config); });
 }
 
 void gc(const Request& request)
