@@ -23,6 +23,12 @@ lines_of()
     awk -v architecture="$1" -v name="${2:-}" '$1 == architecture && (name == "" || $2 == name)' <<<"$kernels"
 }
 
+# said_by <module's file> <begin>: the rest of what it says of itself that begins so.
+said_by()
+{
+    tr '\0' '\n' <"$1" | LC_ALL=C sed -n "s/^$2//p"
+}
+
 # take_module <unpacked package> <to> <module>: the module, and first those that it needs; in "order" too.
 take_module()
 {
@@ -35,11 +41,11 @@ take_module()
         *.xz) xz -dc "$found" >"$to/$name.ko" ;;
         *) echo "no module $name in ${from##*/}" >&2; return 1 ;;
     esac
-    for needed in $(tr '\0' '\n' <"$to/$name.ko" | LC_ALL=C sed -n 's/^depends=//p' | tr , ' '); do
+    for needed in $(said_by "$to/$name.ko" depends= | tr , ' '); do
         take_module "$from" "$to" "$needed"
     done
     # An algorithm that it asks the kernel for by name: built in, or the generic module.
-    for needed in $(tr '\0' '\n' <"$to/$name.ko" | LC_ALL=C sed -n 's/^softdep=pre: //p'); do
+    for needed in $(said_by "$to/$name.ko" 'softdep=pre: '); do
         [ -z "$(find "$from" -name "${needed}[-_]generic.ko*")" ] || take_module "$from" "$to" "${needed}_generic"
     done
     echo "$name" >>"$to/order"
