@@ -153,13 +153,14 @@ fetch()
     keep "$scratch" "$scratch"/unpacked "$directory" "$wanted"
 }
 
-# In these two the Go is tier conf's (.ci/setup-tests).
+# In these two the Go is tier conf's (.ci/setup-tests). Its cache is the user's, so that what one build made of the standard library
+# the next one finds.
 go_in()
 {
     local scratch=$1
     shift
-    GOROOT=$deps/conf/usr/lib/go-1.24 GOPATH=$scratch/go GOCACHE=$scratch/cache GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
-        $deps/conf/usr/lib/go-1.24/bin/go "$@"
+    GOROOT=$deps/conf/usr/lib/go-1.24 GOPATH=$scratch/go GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
+        GOCACHE="${GOCACHE:-${HOME:-/root}/.cache/go-build}" $deps/conf/usr/lib/go-1.24/bin/go "$@"
 }
 
 # go_module <scratch> <module> <hash>: below <scratch>/go/pkg/mod.

@@ -208,7 +208,8 @@ TEST_CASE("kubernetes: a long list is read while it arrives, a huge object isn't
     CHECK_THROWS_AS(read_list(huge_pod), Error);
     Endless huge_event = repeated(R"({"type":"ADDED","object":{"x":[0)", ",{\"a\":1}", 10'000'000, "]}}");
     CHECK_THROWS_AS(read_event(huge_event), Error);
-    Endless too_many = repeated(list_of("").substr(0, list_of("").size() - 2) + pod_json, "," + pod_json, 20'000, "]}");
+    const std::string small_pod = R"({"metadata":{"name":"a","namespace":"b","uid":"c"}})";
+    Endless too_many = repeated(R"({"items":[)" + small_pod, "," + small_pod, 20'000, "]}");
     CHECK_THROWS_AS(read_list(too_many), Error);
 }
 
