@@ -144,6 +144,7 @@ int run_tool(const Environment& environment)
     add_flows_command(app, environment);
     add_trace_command(app, environment);
     add_doctor_command(app, environment);
+    add_affinity_command(app, environment);
     add_agent_command(app, environment);
     add_install_command(app, environment);
     add_uninstall_command(app, environment);

@@ -17,6 +17,7 @@ void add_status_command(CLI::App& app, const Environment& environment);
 void add_flows_command(CLI::App& app, const Environment& environment);
 void add_trace_command(CLI::App& app, const Environment& environment);
 void add_doctor_command(CLI::App& app, const Environment& environment);
+void add_affinity_command(CLI::App& app, const Environment& environment);
 void add_version_command(CLI::App& app, const Environment& environment);
 void add_install_command(CLI::App& app, const Environment& environment);
 void add_uninstall_command(CLI::App& app, const Environment& environment);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # Copyright The Sallyport Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Does the plugin take every configuration and annotation under conf/?
+"""Does the plugin take every configuration and annotation under conf/, and print the anti-affinity of its examples?
 
 examples.py BINARY CONF
 
@@ -19,6 +19,7 @@ import tempfile
 
 import yaml
 
+PORT_LABEL = "sallyport.dev/node-port-"
 VERSIONS = ("0.3.1", "1.0.0")  # of Cilium's own list: up to 1.19, and since July 2026
 
 
@@ -73,6 +74,7 @@ def annotations_in(value):
         ours = {key: text for key, text in value.items() if str(key).startswith("sallyport.dev/")}
         if ours.get("sallyport.dev/expose") == "allowed":  # a namespace's label
             del ours["sallyport.dev/expose"]
+        ours = {key: text for key, text in ours.items() if not key.startswith(PORT_LABEL)}
         if ours:
             yield ours
         for member in value.values():
@@ -99,6 +101,20 @@ def entries_in(value):
             yield from entries_in(plugin)
 
 
+def wrong_affinity(binary, workload):
+    """Why labels and anti-affinity of a workload that has them aren't those that the tool prints; None where they are."""
+    meta, spec = (workload["spec"]["template"].get(part, {}) for part in ("metadata", "spec"))
+    labels = {key: text for key, text in meta.get("labels", {}).items() if key.startswith(PORT_LABEL)}
+    if not labels:
+        return None
+    printed = subprocess.run([binary, "affinity", "--namespace", workload["metadata"]["namespace"],
+                              meta["annotations"]["sallyport.dev/expose"]], stdout=subprocess.PIPE, check=True, timeout=30)
+    wanted = yaml.safe_load(printed.stdout)["spec"]["template"]
+    if labels != wanted["metadata"]["labels"] or spec.get("affinity") != wanted["spec"]["affinity"]:
+        return "labels or anti-affinity aren't those of `sallyport affinity`"
+    return None
+
+
 def read(path):
     with open(path) as file:
         text = file.read()
@@ -109,7 +125,7 @@ def read(path):
 
 def main():
     binary, conf = sys.argv[1:]
-    problems, entries, annotations = [], 0, 0
+    problems, entries, annotations, guarded = [], 0, 0, 0
     with tempfile.TemporaryDirectory() as directory:
         plugin = Plugin(binary, directory)
         assert plugin.refuses_config({"gateways": {"ports": [0]}}), "a wrong configuration isn't refused"
@@ -120,12 +136,16 @@ def main():
                 if not name.endswith((".yaml", ".conflist", ".example", ".md")):
                     continue
                 text, documents = read(path)
+                workloads = [document for document in documents if "template" in (document or {}).get("spec", {})]
+                guarded += sum(PORT_LABEL in str(workload) for workload in workloads)
+                problems += [f"{path}: {why}" for why in (wrong_affinity(binary, each) for each in workloads) if why]
                 found = [entry for document in documents for entry in entries_in(document)]
                 asked = [*annotations_in(documents), *annotations_in_text(text)]
                 entries, annotations = entries + len(found), annotations + len(asked)
                 problems += [f"{path}: {why}" for why in map(plugin.refuses_config, found) if why]
                 problems += [f"{path}: {why}" for why in map(plugin.refuses_annotations, asked) if why]
-    assert entries >= 4 and annotations >= 8, f"found only {entries} configurations and {annotations} annotations"
+    assert entries >= 4 and annotations >= 8 and guarded >= 1, \
+        f"found only {entries} configurations, {annotations} sets of annotations, {guarded} anti-affinities"
     print("\n".join([*problems, f"{entries} configurations, {annotations} sets of annotations"]))
     sys.exit(1 if problems else 0)
 
