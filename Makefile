@@ -5,7 +5,7 @@
 # A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: all releases setup test fuzz soak tidy demo bench gateways gvisor kernels fresh image deb clean
+.PHONY: all releases setup test fuzz soak tidy demo bench gateways gvisor kernels fresh cluster cluster-shell cluster-down image deb clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -71,6 +71,20 @@ kernels: setup build/build.ninja
 # one of them.
 fresh:
 	test/fresh/run
+
+# A Kubernetes cluster of two nodes in namespaces of this machine, with Sallyport's image on them: stays until `make cluster-down`. Compiles
+# Kubernetes first: 13 minutes of processor time. cluster-shell: a shell of an outside client, with kubectl.
+cluster:
+	.ci/setup
+	.ci/setup-cluster
+	$(MAKE) --no-print-directory image
+	test/cluster/up
+
+cluster-shell:
+	test/cluster/shell
+
+cluster-down:
+	test/cluster/down
 
 # Both for amd64 and arm64, on a machine of the former. CMake first: a new commit is a new version text.
 releases:
