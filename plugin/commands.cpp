@@ -201,7 +201,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
         datapath.forget_unbound_pod_hooks();  // of an earlier ADD of the same pod
     } catch (const Error& error) {
         if (error.code() == Code::port_taken)
-            count_conflict(config.paths.state_dir);
+            count_conflict(config.paths.state_dir, pod, std::chrono::steady_clock::now());
         datapath.forget_unbound_pod_hooks();
         tidy_up(config.paths);
         throw;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "sallyport/config.hpp"
+#include "sallyport/conflicts.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -24,7 +25,7 @@ struct AgentState
     bool alive = false;                 ///< its loop turns: /healthz
     bool ready = false;                 ///< installed, in the chain, datapath sound: /readyz
     std::vector<std::string> problems;  ///< a sentence each: why it isn't ready, and what else needs somebody
-    std::uint64_t conflicts = 0;        ///< pods refused because their node port was taken, since boot
+    Conflicts conflicts;                ///< pods refused because their node port was taken, since boot
     std::uint64_t reattached = 0;       ///< programs put back before others, or attached again, since its start
 };
 

@@ -136,8 +136,10 @@ private:
                        follow_.soon();
                }};
     Task note_listeners_{"who listens", {.period = 1s, .share = 0.01}, [this] { node_.note_listeners(); }};
-    Task count_conflicts_{
-        "conflicts", {.period = 2s}, [this] { condition_.set_conflicts(read_conflicts(config().paths.state_dir)); }};
+    Task count_conflicts_{"conflicts", {.period = 2s}, [this] {
+                              condition_.set_conflicts(
+                                  read_conflicts(config().paths.state_dir, std::chrono::steady_clock::now()));
+                          }};
     Task look_for_rivals_{"node ports that others serve, too", {.period = 5s, .share = 0.01}, [this] {
                               condition_.set_note(look_for_rivals_.name(), node_.served_by_others());
                           }};

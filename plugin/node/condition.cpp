@@ -75,10 +75,10 @@ void Condition::end()
     ending_ = true;
 }
 
-void Condition::set_conflicts(std::uint64_t count)
+void Condition::set_conflicts(const Conflicts& conflicts)
 {
     const std::lock_guard lock(mutex_);
-    conflicts_ = count;
+    conflicts_ = conflicts;
 }
 
 void Condition::add_reattached(std::uint64_t count)

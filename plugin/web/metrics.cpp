@@ -212,8 +212,11 @@ void write_traffic(Text& text, const PortTotals& totals)
 void write_agent(Text& text, const AgentState& agent, const BuildInfo& build)
 {
     text.family("sallyport_conflicts_total", "counter",
-                "Pods refused because their node port was taken, since the node's start.");
-    text.sample({}, agent.conflicts);
+                "Pods refused because their node port was taken, since the node's start, each once.");
+    text.sample({}, agent.conflicts.pods);
+    text.family("sallyport_conflicting_pods", "gauge",
+                "Pods that were refused so within the last two minutes, and are tried again and again.");
+    text.sample({}, agent.conflicts.going);
     text.family("sallyport_reattached_total", "counter",
                 "Programs that this agent put back before others, or attached again, since it started.");
     text.sample({}, agent.reattached);

@@ -76,7 +76,7 @@ ordered_json json_of(const Event& event, const History& history, const Origin& o
 ordered_json json_of(const AgentState& agent, const BuildInfo& build)
 {
     return {{"alive", agent.alive},           {"ready", agent.ready},
-            {"problems", agent.problems},     {"conflicts", agent.conflicts},
+            {"problems", agent.problems},     {"conflicts", agent.conflicts.pods},
             {"reattached", agent.reattached}, {"version", build.version},
             {"commit", build.commit},         {"abi", SALLYPORT_ABI}};
 }

@@ -147,21 +147,29 @@ TEST_CASE("a settle time begins when the pod listens, without any client", "[age
     CHECK(ask_tcp(node.client, {node_v4, 80}) == "younger " + client_v4);
 }
 
-TEST_CASE("refusals because of a taken node port are counted on the node", "[agent][conflicts]")
+TEST_CASE("pods that are refused a taken node port are counted on the node, each once", "[agent][conflicts]")
 {
     Node node;
+    const auto count = [&] {
+        std::string number;
+        std::ifstream(node.state_dir() / "conflicts") >> number;
+        return number;
+    };
     Pod first(node, {.expose = "80:9080"});
     require_ok(first.add());
     Pod second(node, {.name = "other", .kubernetes_namespace = "others", .expose = "80:9080"});
-    for (int i = 1; i <= 2; i++) {
+    for (int i = 1; i <= 3; i++) {
+        second.container_id = "try-" + std::to_string(i);  // as the kubelet does
         CHECK(second.add().code() == 101);
-        std::string count;
-        std::ifstream(node.state_dir() / "conflicts") >> count;
-        CHECK(count == std::to_string(i));
+        CHECK(count() == "1");
     }
+    Pod third(node, {.name = "third", .kubernetes_namespace = "others", .expose = "80:9080"});
+    CHECK(third.add().code() == 101);
+    CHECK(count() == "2");
     Pod forbidden(node, {.name = "forbidden", .expose = "22:9080"});
     CHECK(forbidden.add().code() == 100);
-    std::string count;
-    std::ifstream(node.state_dir() / "conflicts") >> count;
-    CHECK(count == "2");
+    CHECK(count() == "2");
+    require_ok(first.del());
+    require_ok(third.add());
+    CHECK(count() == "2");
 }

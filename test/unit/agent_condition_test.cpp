@@ -52,9 +52,9 @@ TEST_CASE("an agent lives while its loop turns, and tells what it has counted", 
     CHECK_FALSE(condition.state().alive);
     condition.turn();
     CHECK(condition.state().alive);
-    condition.set_conflicts(7);
+    condition.set_conflicts({.pods = 7, .going = 1});
     condition.add_reattached(2);
     condition.add_reattached(1);
-    CHECK(condition.state().conflicts == 7);
+    CHECK(condition.state().conflicts == Conflicts{7, 1});
     CHECK(condition.state().reattached == 3);
 }

@@ -58,34 +58,31 @@ NodeReport measured_report(std::vector<NodePortReport> ports)
 
 TEST_CASE("metrics: every name of the contract is there, with its type, on an empty node too", "[metrics]")
 {
-    const std::map<std::string, std::string> contract{{"sallyport_node_ports", "gauge"},
-                                                      {"sallyport_backends", "gauge"},
-                                                      {"sallyport_connections_total", "counter"},
-                                                      {"sallyport_packets_total", "counter"},
-                                                      {"sallyport_bytes_total", "counter"},
-                                                      {"sallyport_flows", "gauge"},
-                                                      {"sallyport_drops_total", "counter"},
-                                                      {"sallyport_handovers_total", "counter"},
-                                                      {"sallyport_held_total", "counter"},
-                                                      {"sallyport_conflicts_total", "counter"},
-                                                      {"sallyport_reattached_total", "counter"},
-                                                      {"sallyport_build_info", "gauge"},
-                                                      {"sallyport_witnesses", "gauge"}};
+    const std::map<std::string, std::string> contract{
+        {"sallyport_node_ports", "gauge"},          {"sallyport_backends", "gauge"},
+        {"sallyport_connections_total", "counter"}, {"sallyport_packets_total", "counter"},
+        {"sallyport_bytes_total", "counter"},       {"sallyport_flows", "gauge"},
+        {"sallyport_drops_total", "counter"},       {"sallyport_handovers_total", "counter"},
+        {"sallyport_held_total", "counter"},        {"sallyport_conflicts_total", "counter"},
+        {"sallyport_conflicting_pods", "gauge"},    {"sallyport_reattached_total", "counter"},
+        {"sallyport_build_info", "gauge"},          {"sallyport_witnesses", "gauge"}};
     CHECK(metrics_after({{}}).types == contract);
 }
 
 TEST_CASE("metrics: of another version's tables nothing is said but whose they are", "[metrics]")
 {
     AgentState agent;
-    agent.conflicts = 3;
+    agent.conflicts = {.pods = 3, .going = 1};
     const Metrics metrics = parse_metrics(metrics_text(7, agent, {"1.2.3", "abc"}));
     const std::map<std::string, std::string> left{{"sallyport_tables_of_another_abi", "gauge"},
                                                   {"sallyport_conflicts_total", "counter"},
+                                                  {"sallyport_conflicting_pods", "gauge"},
                                                   {"sallyport_reattached_total", "counter"},
                                                   {"sallyport_build_info", "gauge"}};
     CHECK(metrics.types == left);
     CHECK(metrics.at("sallyport_tables_of_another_abi{abi=7}") == 1);
     CHECK(metrics.at("sallyport_conflicts_total") == 3);
+    CHECK(metrics.at("sallyport_conflicting_pods") == 1);
 }
 
 TEST_CASE("metrics: a port's addresses and protocols", "[metrics]")
@@ -180,7 +177,7 @@ TEST_CASE("metrics: what the node and the agent say", "[metrics]")
     report.flows.answered = 5;
     report.drops = {{"clash", 5}, {"rewrite_failed", 0}};
     AgentState agent;
-    agent.conflicts = 6;
+    agent.conflicts = {.pods = 6, .going = 2};
     agent.reattached = 7;
     const Metrics metrics = metrics_after({report}, agent);
     CHECK(metrics.at("sallyport_flows{tier=new}") == 3);
@@ -189,6 +186,7 @@ TEST_CASE("metrics: what the node and the agent say", "[metrics]")
     CHECK(metrics.at("sallyport_drops_total{reason=clash}") == 5);
     CHECK(metrics.at("sallyport_drops_total{reason=rewrite_failed}") == 0);
     CHECK(metrics.at("sallyport_conflicts_total") == 6);
+    CHECK(metrics.at("sallyport_conflicting_pods") == 2);
     CHECK(metrics.at("sallyport_reattached_total") == 7);
     CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=abc,abi=6}") == 1);
 }

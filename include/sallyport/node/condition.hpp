@@ -35,7 +35,7 @@ public:
     /// From now on not ready.
     void end();
 
-    void set_conflicts(std::uint64_t count);
+    void set_conflicts(const Conflicts& conflicts);
     void add_reattached(std::uint64_t count);
 
     AgentState state() const;
@@ -60,7 +60,7 @@ private:
     bool begun_ = false;
     bool ending_ = false;
     Instant last_turn_;
-    std::uint64_t conflicts_ = 0;
+    Conflicts conflicts_;
     std::uint64_t reattached_ = 0;
 };
 
