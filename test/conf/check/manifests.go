@@ -106,6 +106,7 @@ func checkDocument(decoder runtime.Decoder, source *apiSource, schemas *crdSchem
 		return append(problems, err.Error())
 	}
 	problems = append(problems, checkMetadata(accessor, object)...)
+	problems = append(problems, checkSecondApply(object, raw)...)
 	return append(problems, checkObject(object)...)
 }
 
