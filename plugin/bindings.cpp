@@ -17,6 +17,11 @@ namespace sallyport {
 
 namespace {
 
+constexpr const char* full_port_advice =
+    " pods already, the most that can share one; run fewer of them on this node. A rolling update with maxUnavailable "
+    "0 can't end here: its new pod waits for an old one to go, which goes when the new one is ready; set "
+    "maxUnavailable 1 and maxSurge 0, so that one goes first";
+
 bool is_exact(const NodePort& node_port)
 {
     return node_port.scope == Scope::node && !node_port.address.is_any();
@@ -87,8 +92,7 @@ void Bindings::refuse_full(const Binding& binding) const
         const auto entry = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
         if (entry.count >= abi::MAX_BACKENDS && !(mine && has_pod(entry, mine->id)))
             throw Error(Code::port_taken, "node port " + exposure.node_port.to_string() + " has " +
-                                              std::to_string(entry.count) +
-                                              " pods already, the most that can share one; remove some of them first");
+                                              std::to_string(entry.count) + full_port_advice);
     }
 }
 
