@@ -204,7 +204,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
             count_conflict(config.paths.state_dir, pod, std::chrono::steady_clock::now());
         datapath.forget_unbound_pod_hooks();
         tidy_up(config.paths);
-        throw;
+        throw or_elsewhere(error, pod);
     }
     return summary(wanted);
 }

@@ -195,6 +195,13 @@ void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachme
                         holder.netns + "` ends that");
 }
 
+Error or_elsewhere(const Error& refusal, const Attachment& pod)
+{
+    if (refusal.code() != Code::port_taken || pod.pod_namespace.empty())
+        return refusal;
+    return {refusal.code(), std::string(refusal.what()) + "; or delete this pod, so that it may land elsewhere"};
+}
+
 const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners,
                                  const Answered& answered)
 {

@@ -7,6 +7,7 @@
 #include "sallyport/annotation.hpp"
 #include "sallyport/attachment.hpp"
 #include "sallyport/config.hpp"
+#include "sallyport/error.hpp"
 #include "sallyport/exposure.hpp"
 
 #include <cstdint>
@@ -53,6 +54,10 @@ struct HostListener
 /// the message names that pod. Pods of one namespace share.
 void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachment& pod,
                              const std::vector<Holder>& holders);
+
+/// What else helps a pod of Kubernetes whose node port is taken, after what the refusal says by itself: the scheduler
+/// knows nothing of it, so the pod is tried on its node for ever. Other errors as they are.
+Error or_elsewhere(const Error& refusal, const Attachment& pod);
 
 /// The first listener that would be cut off by the exposures of Scope::node, if any: one whose clients would reach the
 /// pod. A listener at an address that isn't answered keeps all of its own.

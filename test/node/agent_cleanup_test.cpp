@@ -160,7 +160,9 @@ TEST_CASE("pods that are refused a taken node port are counted on the node, each
     Pod second(node, {.name = "other", .kubernetes_namespace = "others", .expose = "80:9080"});
     for (int i = 1; i <= 3; i++) {
         second.container_id = "try-" + std::to_string(i);  // as the kubelet does
-        CHECK(second.add().code() == 101);
+        const Answer refused = second.add();
+        CHECK(refused.code() == 101);
+        CHECK(refused.mentions("; or delete this pod, so that it may land elsewhere"));
         CHECK(count() == "1");
     }
     Pod third(node, {.name = "third", .kubernetes_namespace = "others", .expose = "80:9080"});

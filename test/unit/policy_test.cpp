@@ -247,6 +247,20 @@ TEST_CASE("a node port that another namespace holds is refused, naming the holde
     CHECK_NOTHROW(refuse_other_namespaces({}, attached_pod(), {holder(node_port("0.0.0.0"), "apisix")}));
 }
 
+TEST_CASE("a refusal for a taken port tells a pod of Kubernetes that it may go elsewhere")
+{
+    const Error taken(Code::port_taken, "node port 0.0.0.0:80/tcp is taken");
+    const Error told = or_elsewhere(taken, attached_pod());
+    CHECK(told.code() == Code::port_taken);
+    CHECK(told.what() ==
+          std::string("node port 0.0.0.0:80/tcp is taken; or delete this pod, so that it may land elsewhere"));
+    Attachment of_a_tool = attached_pod();
+    of_a_tool.pod_namespace = "";
+    CHECK(or_elsewhere(taken, of_a_tool).what() == std::string(taken.what()));
+    const Error wrong(Code::bad_annotation, "wrong");  // and so everywhere
+    CHECK(or_elsewhere(wrong, attached_pod()).what() == std::string("wrong"));
+}
+
 TEST_CASE("an attachment is no obstacle to itself")
 {
     const std::vector<Exposure> wanted = {{node_port("0.0.0.0"), {}}};
