@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <string>
+#include <system_error>
 
 namespace sallyport {
 
@@ -36,6 +37,12 @@ void note_given_up(const std::filesystem::path& state_dir, const std::vector<Att
         throw Error(Code::io_failure, "note in " + file_in(state_dir).string() +
                                           " whose node ports are given up: it can't be written; make room there, or "
                                           "make the directory writable");
+}
+
+bool has_given_up(const std::filesystem::path& state_dir) noexcept
+{
+    std::error_code ignored;
+    return std::filesystem::exists(file_in(state_dir), ignored);
 }
 
 bool was_given_up(const std::filesystem::path& state_dir, const AttachmentId& pod) noexcept

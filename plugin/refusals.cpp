@@ -106,4 +106,10 @@ std::vector<Refusal> take_refusals(const fs::path& state_dir)
     return refusals;
 }
 
+void forget_refusals(const fs::path& state_dir) noexcept
+{
+    std::error_code ignored;
+    fs::remove_all(refusals_in(state_dir), ignored);
+}
+
 }  // namespace sallyport

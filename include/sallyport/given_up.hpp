@@ -17,6 +17,9 @@ namespace sallyport {
 /// Adds them to those noted before. Throws Error where that can't be written.
 void note_given_up(const std::filesystem::path& state_dir, const std::vector<AttachmentId>& pods);
 
+/// Is anything noted?
+bool has_given_up(const std::filesystem::path& state_dir) noexcept;
+
 bool was_given_up(const std::filesystem::path& state_dir, const AttachmentId& pod) noexcept;
 
 }  // namespace sallyport

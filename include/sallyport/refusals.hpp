@@ -35,4 +35,7 @@ void note_refusal(const std::filesystem::path& state_dir, const Refusal& refusal
 /// What was noted since the last call. Throws Error where the directory can't be read.
 std::vector<Refusal> take_refusals(const std::filesystem::path& state_dir);
 
+/// Whatever was noted, and the directory.
+void forget_refusals(const std::filesystem::path& state_dir) noexcept;
+
 }  // namespace sallyport

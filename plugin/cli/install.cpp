@@ -6,6 +6,7 @@
 #include "sallyport/chain/keeper.hpp"
 #include "sallyport/chain/method.hpp"
 #include "sallyport/config.hpp"
+#include "sallyport/conflicts.hpp"
 #include "sallyport/cri.hpp"
 #include "sallyport/datapath.hpp"
 #include "sallyport/error.hpp"
@@ -14,6 +15,7 @@
 #include "sallyport/inspection.hpp"
 #include "sallyport/node/succession.hpp"
 #include "sallyport/os/file_lock.hpp"
+#include "sallyport/refusals.hpp"
 
 #include <signal.h>
 
@@ -58,12 +60,12 @@ constexpr const char* uninstall_description =
 The entry leaves the networks first, then the program goes, then what is in
 the kernel: gateway pods that still run lose their node ports, and are named.
 Under CRI-O the program stays, as CRI-O calls it for every pod that was
-started with it; remove it after the node was drained. Every step is tried;
-run it again after a failure.)";
+started with it; remove it after the node was drained. The log stays, too.
+Every step is tried; run it again after a failure.)";
 
 constexpr const char* uninstall_sections =
     R"(EXIT STATUS
-  0  nothing is left
+  0  nothing is left but what stdout names
   1  a step failed; stderr says which and why
   2  wrong arguments
 
@@ -154,15 +156,15 @@ void install(const NodeOptions& options, const Environment& environment)
 }
 
 /// Where our state is; the defaults where the configuration can't say it any more.
-Paths paths_to_clear(const NodeOptions& options, std::ostream& err)
+Config config_to_clear(const NodeOptions& options, std::ostream& err)
 {
     try {
-        return checked(read_entry(options.config), options.config).paths;
+        return checked(read_entry(options.config), options.config);
     } catch (const Error& error) {
-        Paths paths;
-        err << "sallyport: " << error.what() << "; looking for our state in " << paths.bpffs.string() << " and "
-            << paths.state_dir.string() << ", where it is by default\n";
-        return paths;
+        Config config;
+        err << "sallyport: " << error.what() << "; looking for our state in " << config.paths.bpffs.string() << " and "
+            << config.paths.state_dir.string() << ", where it is by default\n";
+        return config;
     }
 }
 
@@ -184,21 +186,46 @@ void name_losers(const Paths& paths, std::ostream& err)
     }
 }
 
-void remove_state(const Paths& paths)
+/// nullopt where there is no directory for the lock, and none can be made: no plugin call can be at work then.
+std::optional<FileLock> lock_out_plugin(const Paths& paths)
 {
-    if (!Datapath::exists(paths))
-        return;
-    std::optional<FileLock> lock;
     try {
-        lock = FileLock::take(paths.state_dir, lock_patience);
+        return FileLock::take(paths.state_dir, lock_patience);
     } catch (const Error& error) {
         if (error.code() == Code::try_again_later)
-            throw;  // a plugin call is at work; without a directory for the lock, none can be
+            throw;
+        return std::nullopt;
     }
+}
+
+/// What is others' in the state directory stays, and so do a living agent's file, and the note of the pods that went on
+/// without their node ports: CRI-O calls the plugin for them.
+void remove_state(const Paths& paths)
+{
+    std::error_code ignored;
+    if (!Datapath::exists(paths) && !std::filesystem::exists(paths.state_dir, ignored))
+        return;
+    const auto lock = lock_out_plugin(paths);
     Failures failures;
     failures.attempt([&] { note_given_up(paths.state_dir, bound_attachments(paths)); });
     failures.attempt([&] { Datapath::remove(paths); });
+    forget_conflicts(paths.state_dir);
+    forget_refusals(paths.state_dir);
+    forget_dead_agents(paths.state_dir);
+    if (lock)
+        lock->remove_files(paths.state_dir);  // last
     failures.raise("remove our state");
+}
+
+/// What stays, on purpose.
+void name_remains(const Config& config, std::ostream& out)
+{
+    std::error_code ignored;
+    if (has_given_up(config.paths.state_dir))
+        out << config.paths.state_dir.string() << ": a note of the pods that go on without their node ports, until the "
+            << "next boot\n";
+    if (std::filesystem::exists(config.log.file, ignored))
+        out << config.log.file.string() << ": the log stays\n";
 }
 
 void remove_plugin(const UninstallOptions& options, const Environment& environment)
@@ -215,7 +242,8 @@ void remove_plugin(const UninstallOptions& options, const Environment& environme
 
 void uninstall(const UninstallOptions& options, const Environment& environment)
 {
-    const Paths paths = paths_to_clear(options, environment.err);
+    const Config config = config_to_clear(options, environment.err);
+    const Paths& paths = config.paths;
     if (find_agents(paths.state_dir).any)
         environment.err
             << "sallyport: an agent runs on this node, and puts the program and our entry back: end it (its "
@@ -236,6 +264,7 @@ void uninstall(const UninstallOptions& options, const Environment& environment)
     failures.attempt([&] {
         remove_state(paths);
         environment.out << (paths.bpffs / "sallyport").string() << ": nothing of ours\n";
+        name_remains(config, environment.out);
     });
     failures.raise("uninstall");
 }

@@ -49,6 +49,14 @@ bool lives(const fs::path& file)
     return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
+void remove_dead(const fs::path& directory)
+{
+    std::error_code ignored;
+    for (const std::uint64_t number : numbers_in(directory))
+        if (const fs::path file = directory / std::to_string(number); !lives(file))
+            fs::remove(file, ignored);
+}
+
 }  // namespace
 
 Succession::Succession(fs::path directory, std::uint64_t number, UniqueFd lock)
@@ -73,12 +81,9 @@ Succession Succession::enter(const fs::path& state_dir)
     if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
         throw Error(Code::io_failure, "create " + directory.string() + ": " + errno_text(errno));
     std::uint64_t number = 1;
-    for (const std::uint64_t other : numbers_in(directory)) {
+    for (const std::uint64_t other : numbers_in(directory))
         number = std::max(number, other + 1);
-        std::error_code ignored;
-        if (!lives(directory / std::to_string(other)))
-            fs::remove(directory / std::to_string(other), ignored);
-    }
+    remove_dead(directory);
     const fs::path file = directory / std::to_string(number);
     UniqueFd fd(::open(file.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
     if (!fd || ::flock(fd.get(), LOCK_EX) != 0)  // another agent may be looking whether we live
@@ -134,6 +139,17 @@ FoundAgents find_agents(const fs::path& state_dir)
         std::getline(std::ifstream(file), found.listen);
     }
     return found;
+}
+
+void forget_dead_agents(const fs::path& state_dir) noexcept
+{
+    try {
+        remove_dead(directory_in(state_dir));
+    } catch (const std::exception&) {
+        return;  // out of memory
+    }
+    std::error_code ignored;
+    fs::remove(directory_in(state_dir), ignored);
 }
 
 }  // namespace sallyport

@@ -9,12 +9,15 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 namespace sallyport {
 namespace {
@@ -38,10 +41,11 @@ void make_directory(const std::filesystem::path& path)
                                       "; sallyport keeps its lock there and needs it writable");
 }
 
+/// Empty where the directory was removed in this moment.
 UniqueFd open_lock(const std::filesystem::path& path)
 {
     UniqueFd fd(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
-    if (!fd)
+    if (!fd && errno != ENOENT)
         throw Error(Code::node_lacks, "open lock " + path.string() + ": " + errno_text(errno) +
                                           "; its directory must be writable for root");
     return fd;
@@ -60,11 +64,20 @@ bool try_lock(const UniqueFd& fd, const std::filesystem::path& path)
     return true;
 }
 
+/// Is the file that we have locked still the one that others find there?
+bool is_current(const UniqueFd& fd, const std::filesystem::path& path)
+{
+    struct stat held{};
+    struct stat found{};
+    return ::fstat(fd.get(), &held) == 0 && ::stat(path.c_str(), &found) == 0 && held.st_dev == found.st_dev &&
+           held.st_ino == found.st_ino;
+}
+
 /// Where we stand among those who wait. Only the first of them tries the lock, so it goes to whoever came first.
 class Waiting
 {
 public:
-    explicit Waiting(const std::filesystem::path& directory) : line_(directory) {}
+    explicit Waiting(Line line) : line_(std::move(line)) {}
 
     bool is_our_turn()
     {
@@ -110,6 +123,24 @@ private:
     std::optional<Clock::time_point> free_since_;
 };
 
+/// The lock's file and our place in the line before it.
+struct Queue
+{
+    UniqueFd lock;
+    Waiting waiting;
+
+    /// nullopt where the directory was removed in this moment.
+    static std::optional<Queue> join(const std::filesystem::path& directory)
+    {
+        make_directory(directory);
+        UniqueFd lock = open_lock(directory / "lock");
+        auto line = lock ? Line::open(directory) : std::nullopt;
+        if (!line)
+            return std::nullopt;
+        return Queue{std::move(lock), Waiting(std::move(*line))};
+    }
+};
+
 }  // namespace
 
 FileLock FileLock::take(const std::filesystem::path& directory, std::chrono::milliseconds patience)
@@ -117,26 +148,36 @@ FileLock FileLock::take(const std::filesystem::path& directory, std::chrono::mil
     const Clock::time_point deadline = Clock::now() + patience;
     const std::filesystem::path path = directory / "lock";
 
-    make_directory(directory);
-    UniqueFd fd = open_lock(path);
-    Waiting waiting(directory);
+    std::optional<Queue> queue;
     // Polled, as flock has no timeout but by a signal, and a signal handler would be the whole process's business.
     for (;;) {
-        if (waiting.is_our_turn()) {
-            if (!try_lock(fd, path))
-                waiting.lock_is_held();
-            else if (waiting.may_take())
-                return FileLock(std::move(fd));
+        if (!queue)
+            queue = Queue::join(directory);
+        if (queue && queue->waiting.is_our_turn()) {
+            if (!try_lock(queue->lock, path))
+                queue->waiting.lock_is_held();
+            else if (!is_current(queue->lock, path))
+                queue.reset();  // remove_files() took them away while we waited
+            else if (queue->waiting.may_take())
+                return FileLock(std::move(queue->lock));
             else
-                ::flock(fd.get(), LOCK_UN);
+                ::flock(queue->lock.get(), LOCK_UN);
         }
         const Clock::duration left = deadline - Clock::now();
         if (left <= 0ms)
             throw Error(Code::try_again_later, "lock " + path.string() + ": other processes have held it for " +
                                                    std::to_string(patience.count()) + " ms; `fuser -v " +
                                                    path.string() + "` names them");
-        std::this_thread::sleep_for(std::min(waiting.pause(), left));
+        std::this_thread::sleep_for(std::min(queue ? queue->waiting.pause() : Clock::duration(100us), left));
     }
+}
+
+void FileLock::remove_files(const std::filesystem::path& directory) const noexcept
+{
+    std::error_code ignored;
+    std::filesystem::remove(directory / "line", ignored);
+    std::filesystem::remove(directory / "lock", ignored);  // from now on it is another one's
+    ::rmdir(directory.c_str());                            // fails where there is something else in it
 }
 
 }  // namespace sallyport

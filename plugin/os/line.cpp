@@ -32,13 +32,16 @@ struct flock range(short type, off_t from, off_t length)
 
 }  // namespace
 
-Line::Line(const std::filesystem::path& directory)
-    : path_(directory / "line"),
-      fd_(::open(path_.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600))
+std::optional<Line> Line::open(const std::filesystem::path& directory)
 {
-    if (!fd_)
+    std::filesystem::path path = directory / "line";
+    UniqueFd fd(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    if (!fd && errno == ENOENT)
+        return std::nullopt;
+    if (!fd)
         throw Error(Code::node_lacks,
-                    "open " + path_.string() + ": " + errno_text(errno) + "; its directory must be writable for root");
+                    "open " + path.string() + ": " + errno_text(errno) + "; its directory must be writable for root");
+    return Line(std::move(path), std::move(fd));
 }
 
 bool Line::lock(off_t at, bool wanted) const

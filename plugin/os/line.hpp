@@ -12,14 +12,16 @@
 
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 namespace sallyport {
 
 class Line
 {
 public:
-    /// Creates `line` in the directory where missing. Throws Error(node_lacks) where that can't be.
-    explicit Line(const std::filesystem::path& directory);
+    /// Creates `line` in the directory where missing; nullopt where the directory is missing. Throws Error(node_lacks)
+    /// where it can't be made.
+    static std::optional<Line> open(const std::filesystem::path& directory);
 
     /// Takes the place behind all others; false where somebody is just taking his: try again in a moment. Throws
     /// Error(node_lacks) where the directory's file system has no such locks.
@@ -29,6 +31,7 @@ public:
     off_t ahead() const;
 
 private:
+    Line(std::filesystem::path path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
     bool lock(off_t at, bool wanted) const;
 
     std::filesystem::path path_;

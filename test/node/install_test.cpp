@@ -1,17 +1,11 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// `sallyport install` and `sallyport uninstall`, as an operator or an init container runs them.
-#include "support/conflist_storm.hpp"
-#include "support/content.hpp"
-#include "support/footprint.hpp"
-#include "support/node.hpp"
-#include "support/require_ok.hpp"
-#include "support/temporary_directory.hpp"
-#include "support/traffic.hpp"
+// `sallyport install`, as an operator or an init container runs it; and what `sallyport uninstall` leaves of it.
+#include "bare_machine.hpp"
 
-#include "sallyport/chain/conflist.hpp"
-#include "sallyport/node/succession.hpp"
+#include "support/conflist_storm.hpp"
+#include "support/footprint.hpp"
 
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -22,7 +16,6 @@
 
 #include <csignal>
 #include <fstream>
-#include <optional>
 #include <set>
 #include <thread>
 
@@ -30,8 +23,6 @@ using namespace sallyport::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr const char* cilium_list = R"({"cniVersion":"0.3.1","name":"pods","plugins":[{"type":"cilium-cni"}]})";
 
 bool changes_files(const SystemCall& call)
 {
@@ -42,78 +33,6 @@ bool changes_files(const SystemCall& call)
 #endif
     };
     return numbers.contains(call.number);
-}
-
-/// A process that has done its work, and waits to be told to end.
-void wait_until_it_waits(const Running& process)
-{
-    const std::string call = "/proc/" + std::to_string(process.pid()) + "/syscall";
-    const std::string waiting = std::to_string(SYS_rt_sigtimedwait) + " ";
-    for (const auto end = std::chrono::steady_clock::now() + patience; std::chrono::steady_clock::now() < end;) {
-        if (content(call).starts_with(waiting))
-            return;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    FAIL("it doesn't wait: " << content(call));
-}
-
-/// A node whose directories of the container runtime are the test's own.
-struct BareMachine : Node
-{
-    BareMachine()
-    {
-        fs::create_directories(bin());
-        fs::create_directories(net());
-        write_config();
-    }
-
-    fs::path bin() const { return directory_.path() / "bin"; }
-    fs::path net() const { return directory_.path() / "net.d"; }
-    fs::path config() const { return directory_.path() / "config.json"; }
-    fs::path binary() const { return bin() / "sallyport"; }
-    fs::path conflist() const { return net() / "05-cilium.conflist"; }
-
-    void write_config() const { std::ofstream(config()) << plugin.dump(); }
-
-    std::vector<std::string> words(const std::string& command, const std::vector<std::string>& more = {}) const
-    {
-        std::vector<std::string> words{sallyport_binary(), command, "--config",       config(),
-                                       "--cni-bin-dir",    bin(),   "--cni-conf-dir", net().string(),
-                                       "--cri-socket",     "off"};
-        words.insert(words.end(), more.begin(), more.end());
-        return words;
-    }
-
-    Output run(const std::string& command, const std::vector<std::string>& more = {}) const
-    {
-        return execute({.argv = words(command, more), .netns = &host});
-    }
-
-    bool has_our_entry() const
-    {
-        const auto found = sallyport::find_entries(content(conflist()));
-        return found.size() == 1 && sallyport::same_meaning(found[0], sallyport::complete_entry(plugin.dump()));
-    }
-
-private:
-    TemporaryDirectory directory_;
-};
-
-void require_success(const Output& output)
-{
-    INFO(output.out << output.err);
-    REQUIRE(output.status == 0);
-}
-
-/// Failed, with these words on stderr.
-void require_failure(const Output& output, const std::vector<std::string>& words)
-{
-    INFO(output.out << output.err);
-    REQUIRE(output.status == 1);
-    for (const std::string& word : words) {
-        CAPTURE(word);
-        CHECK(output.err.find(word) != std::string::npos);
-    }
 }
 
 }  // namespace
@@ -243,85 +162,4 @@ TEST_CASE("install killed at any moment: the list and the plugin are whole, and 
     require_success(node.run("install"));
     for (const fs::path& directory : {node.bin(), node.net()})
         CHECK(std::distance(fs::directory_iterator(directory), fs::directory_iterator()) == 1);
-}
-
-TEST_CASE("uninstall takes all of ours off the node, and names the pods that lose their ports", "[install]")
-{
-    BareMachine node;
-    std::ofstream(node.conflist()) << cilium_list;
-    require_success(node.run("install"));
-    Pod gateway(node, {.name = "apisix-0", .expose = "80:9080"});
-    TcpServer server(gateway.netns, "gateway", {"::", 9080});
-    require_ok(gateway.add());
-    REQUIRE(ask_tcp(node.client, {node_v4, 80}) == "gateway " + client_v4);
-
-    const Output output = node.run("uninstall");
-    require_success(output);
-    CHECK(output.err.find("gateways/apisix-0") != std::string::npos);
-    CHECK(output.err.find(":80/tcp") != std::string::npos);
-    CHECK(node.settled_footprint() == nothing);
-    CHECK(fs::is_empty(node.bin()));
-    CHECK(content(node.conflist()) == cilium_list);
-    CHECK(ask_tcp(node.client, {node_v4, 80}) == "refused");
-    require_ok(gateway.del());  // where a runtime still has us in its mind
-}
-
-TEST_CASE("uninstall keeps the plugin where a network can't do without it, and goes on", "[install]")
-{
-    BareMachine node;
-    std::ofstream(node.conflist()) << cilium_list;
-    require_success(node.run("install"));
-    Pod gateway(node, {.expose = "80:9080"});
-    require_ok(gateway.add());
-    std::ofstream(node.net() / "99-ours.conflist")
-        << R"({"cniVersion":"1.0.0","name":"ours","plugins":[{"type":"sallyport"}]})";
-    require_failure(node.run("uninstall"), {"99-ours.conflist", "remove the file", "stays"});
-    CHECK(fs::exists(node.binary()));
-    CHECK(content(node.conflist()) == cilium_list);
-    CHECK(node.settled_footprint() == nothing);
-}
-
-TEST_CASE("uninstall works without a configuration", "[install]")
-{
-    const BareMachine node;
-    std::ofstream(node.conflist()) << cilium_list;
-    require_success(node.run("install"));
-    const bool broken = GENERATE(false, true);
-    if (broken)
-        std::ofstream(node.config()) << "{";
-    else
-        fs::remove(node.config());
-    const Output output = node.run("uninstall");
-    require_success(output);
-    CHECK(output.err.find("by default") != std::string::npos);
-    CHECK(content(node.conflist()) == cilium_list);
-    CHECK(fs::is_empty(node.bin()));
-}
-
-TEST_CASE("uninstall says that an agent will put everything back", "[install]")
-{
-    const BareMachine node;
-    std::ofstream(node.conflist()) << cilium_list;
-    require_success(node.run("install"));
-    std::optional<sallyport::Succession> agent = sallyport::Succession::enter(node.state_dir());
-    Output output = node.run("uninstall");
-    require_success(output);
-    CHECK(output.err.find("an agent runs on this node") != std::string::npos);
-    agent.reset();
-    output = node.run("uninstall");
-    require_success(output);
-    CHECK(output.err.find("agent") == std::string::npos);
-}
-
-TEST_CASE("uninstall --stay ends when it is told to", "[install]")
-{
-    const BareMachine node;
-    const int number = GENERATE(SIGTERM, SIGINT);
-    Running uninstalling({.argv = node.words("uninstall", {"--stay"}), .netns = &node.host});
-    wait_until_it_waits(uninstalling);
-    uninstalling.signal(number);
-    const Output output = uninstalling.wait();
-    INFO(output.err);
-    CHECK(output.status == 0);
-    CHECK(output.out.find("waiting for SIGTERM") != std::string::npos);
 }

@@ -4,9 +4,11 @@
 // FileLock, open_netns and identify_netns against the running kernel.
 #include "os_support.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -129,6 +131,53 @@ TEST_CASE("a process that is stopped while it waits for the lock doesn't stop th
     next.get();
     ::kill(stopped, SIGKILL);
     ::waitpid(stopped, nullptr, 0);
+}
+
+TEST_CASE("who waits for a lock whose files are removed meanwhile takes the one that is there then")
+{
+    const TemporaryDirectory directory;
+    const fs::path state_dir = directory.path() / "state";
+    std::optional<FileLock> first = FileLock::take(state_dir, 0ms);
+    const std::uint32_t before = last_in_line(state_dir);
+    std::future<FileLock> waiting = std::async(std::launch::async, [&] { return FileLock::take(state_dir, 30s); });
+    while (last_in_line(state_dir) == before)
+        std::this_thread::sleep_for(1ms);
+    first->remove_files(state_dir);
+    CHECK_FALSE(fs::exists(state_dir));
+
+    std::optional<FileLock> second = FileLock::take(state_dir, 0ms);  // of the new file
+    first.reset();
+    CHECK(waiting.wait_for(200ms) == std::future_status::timeout);
+    second.reset();
+    const FileLock third = waiting.get();
+    CHECK(failure([&] { FileLock::take(state_dir, 0ms); }).first == Code::try_again_later);
+    std::ofstream(state_dir / "others") << "not ours";
+    third.remove_files(state_dir);
+    CHECK(std::distance(fs::directory_iterator(state_dir), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("the lock is had by one at a time, however often its files are removed")
+{
+    const TemporaryDirectory directory;
+    const fs::path state_dir = directory.path() / "state";
+    std::atomic<int> holders = 0;
+    std::atomic<bool> shared = false;
+    std::vector<std::future<void>> all;
+    for (int i = 0; i < 8; i++)
+        all.push_back(std::async(std::launch::async, [&] {
+            for (int n = 0; n < 50; n++) {
+                const FileLock lock = FileLock::take(state_dir, 30s);
+                if (++holders != 1)
+                    shared = true;
+                std::this_thread::yield();
+                holders--;
+                if (n % 2 == 0)
+                    lock.remove_files(state_dir);
+            }
+        }));
+    for (auto& one : all)
+        one.get();
+    CHECK_FALSE(shared);
 }
 
 TEST_CASE("the lock and its directories are for root, whatever the umask")

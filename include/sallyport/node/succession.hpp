@@ -55,4 +55,8 @@ struct FoundAgents
 /// Changes nothing. None where there is no such directory.
 FoundAgents find_agents(const std::filesystem::path& state_dir);
 
+/// Removes what agents have left that live no more, and the directory where it is empty then. The caller holds the
+/// lock.
+void forget_dead_agents(const std::filesystem::path& state_dir) noexcept;
+
 }  // namespace sallyport

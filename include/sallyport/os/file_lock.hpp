@@ -19,6 +19,10 @@ public:
     /// holders. Throws Error: node_lacks where the file can't be made, try_again_later where the patience ran out.
     static FileLock take(const std::filesystem::path& directory, std::chrono::milliseconds patience);
 
+    /// Removes them from the directory in which they were taken, and the directory where nothing else is in it. Who
+    /// waits for the lock makes them anew, and the holder does nothing any more that needs it.
+    void remove_files(const std::filesystem::path& directory) const noexcept;
+
 private:
     explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
     UniqueFd fd_;
