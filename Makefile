@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The commands that users know by heart; CMake does the work (CMakePresets.json). As root: test, demo and kernels
-# install what is missing.
+# The commands that users know by heart; CMake does the work (CMakePresets.json). All but `all` and `clean` install what is
+# missing, and need root for that alone where something is.
 # A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
@@ -87,7 +87,8 @@ cluster-down:
 	test/cluster/down
 
 # Both for amd64 and arm64, on a machine of the former. CMake first: a new commit is a new version text.
-releases:
+releases: setup
+	.ci/setup-images
 	cmake --preset release && cmake --build --preset release
 	cmake --preset arm64 && cmake --build --preset arm64
 
