@@ -234,7 +234,7 @@ std::vector<Finding> check_binary(const BinaryFacts& binary)
                          "run `sallyport install`, or copy it there: `install -m 0755 sallyport " + file + "`");
     else if (binary.noexec)
         findings.failure("binary", file + " is on a file system that is mounted noexec",
-                         "remount it with exec, or use another directory (--cni-bin-dir, and the runtime's bin_dir)");
+                         "remount it with exec, or use another directory (--cni-bin-dir, and the runtime's bin_dirs)");
     else if (!binary.executable)
         findings.failure("binary", file + " isn't executable", "`chmod 0755 " + file + "`");
     else if (!binary.same_as_this)

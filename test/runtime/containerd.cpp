@@ -62,27 +62,33 @@ Containerd::Containerd(LocalNode& node, bool with_us, Release release)
     replace_file(directory_ / "sbin/runc", runc_without_shares + find_program("runc", path) + " \"$@\"\n");
     fs::permissions(directory_ / "sbin/runc", fs::perms::owner_all);
     write_chain(with_us);
-    start((directory_ / "sbin").string() + ':' + path);
+    start((directory_ / "sbin").string() + ':' + path, release);
     import_image(path);
     REQUIRE(has_us(with_us) == with_us);
 }
 
 Containerd::~Containerd() = default;
 
-std::string Containerd::configuration() const
+/// In each release's own form: containerd 2 reads that of 1, and from 2.4 on it passes over `bin_dir` in its own.
+std::string Containerd::configuration(Release release) const
 {
     std::ostringstream toml;  // into which a path goes in double quotes
-    toml << "version = 2\nroot = " << directory_ / "root" << "\nstate = " << directory_ / "state"
-         << "\n[grpc]\naddress = " << socket_ << "\n[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = '"
-         << gateway_image << "'\ndisable_apparmor = true\nrestrict_oom_score_adj = true\n"
-         << "containerd.snapshotter = 'native'\ncni.bin_dir = " << directory_ / "bin"
-         << "\ncni.conf_dir = " << conf_dir_ << '\n';
+    toml << "version = " << (release == Release::two ? 3 : 2) << "\nroot = " << directory_ / "root"
+         << "\nstate = " << directory_ / "state" << "\n[grpc]\naddress = " << socket_ << '\n';
+    if (release == Release::two)
+        toml << "[plugins.'io.containerd.cri.v1.images']\nsnapshotter = 'native'\npinned_images.sandbox = '"
+             << gateway_image << "'\n[plugins.'io.containerd.cri.v1.runtime']\ncni.bin_dirs = [" << directory_ / "bin"
+             << "]\n";
+    else
+        toml << "[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = '" << gateway_image
+             << "'\ncontainerd.snapshotter = 'native'\ncni.bin_dir = " << directory_ / "bin" << '\n';
+    toml << "cni.conf_dir = " << conf_dir_ << "\ndisable_apparmor = true\nrestrict_oom_score_adj = true\n";
     return toml.str();
 }
 
-void Containerd::start(const std::string& path)
+void Containerd::start(const std::string& path, Release release)
 {
-    replace_file(directory_ / "config.toml", configuration());
+    replace_file(directory_ / "config.toml", configuration(release));
     const Stay in_cgroup(node_.cgroup, processes);
     process_ = std::make_unique<Running>(
         Invocation{.argv = {"sh", "-c",

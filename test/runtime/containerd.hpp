@@ -51,8 +51,8 @@ public:
     std::string log() const;
 
 private:
-    std::string configuration() const;
-    void start(const std::string& path);
+    std::string configuration(Release release) const;
+    void start(const std::string& path, Release release);
     void import_image(const std::string& path) const;
     bool knows_image() const;  ///< asked until it is so, or for `patience`
 
