@@ -103,8 +103,10 @@ std::optional<AdoptionResult> adopt(const CriClient& runtime, const Config& conf
             return std::nullopt;
         result.outcome = Outcome::refused;
         result.text = error.what();
-        if (is_refusal(error.code()))
+        if (is_refusal(error.code())) {
             note_refusal(config.paths.state_dir, {listed.pod_namespace, listed.pod_name, listed.uid, error.what()});
+            Datapath::note_rejection(config.paths, listed.pod_namespace, listed.pod_name, error.code());
+        }
     }
     return result;
 }

@@ -235,9 +235,11 @@ std::string add(const Request& request)
         log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
         return *prev_result;
     } catch (const Error& error) {
-        if (is_refusal(error.code()))
+        if (is_refusal(error.code())) {
             note_refusal(config.paths.state_dir,
                          {request.pod_namespace, request.pod_name, request.pod_uid, error.what()});
+            Datapath::note_rejection(config.paths, request.pod_namespace, request.pod_name, error.code());
+        }
         throw;
     }
 }

@@ -54,8 +54,24 @@ EventKind kind_of(__u8 kind)
         return EventKind::word;
     case abi::EVENT_REFUSAL:
         return EventKind::refusal;
+    case abi::EVENT_REJECT:
+        return EventKind::reject;
     default:
         return EventKind::bind;
+    }
+}
+
+std::string_view reason_of_rejection(__u8 code)
+{
+    switch (static_cast<Code>(code)) {
+    case Code::not_allowed:
+        return "not allowed by gateways";
+    case Code::port_taken:
+        return "node port taken";
+    case Code::bad_annotation:
+        return "annotation wrong";
+    default:
+        return "node lacks something";
     }
 }
 
@@ -70,6 +86,8 @@ std::string_view name_of_reason(EventKind kind, __u8 reason)
         return reason == abi::WORD_ENDING ? "ending" : reason == abi::WORD_NOT_READY ? "not ready" : "ready";
     case EventKind::refusal:
         return reason == abi::OUTCOME_KEPT ? "kept" : "passed";
+    case EventKind::reject:
+        return reason_of_rejection(reason);
     default:
         return {};
     }
@@ -94,6 +112,8 @@ std::string_view name(EventKind kind)
         return "word";
     case EventKind::refusal:
         return "refusal";
+    case EventKind::reject:
+        return "reject";
     }
     return {};
 }
@@ -264,6 +284,16 @@ abi::event word_event(const abi::pod& pod, const abi::pod_word& word)
     return event;
 }
 
+abi::event rejection_event(std::string_view pod_namespace, std::string_view pod_name, Code code)
+{
+    abi::event event{};
+    event.kind = abi::EVENT_REJECT;
+    event.reason = static_cast<__u8>(code);
+    pod_namespace.copy(event.pod_namespace, sizeof event.pod_namespace - 1);
+    pod_name.copy(event.pod_name, sizeof event.pod_name - 1);
+    return event;
+}
+
 Event event_from(const abi::event& record)
 {
     Event event;
@@ -274,7 +304,8 @@ Event event_from(const abi::event& record)
     event.peer = backend_from_wire(record.peer);
     event.pod = record.pod;
     event.previous_pod = record.previous_pod;
-    if (event.kind == EventKind::bind || event.kind == EventKind::unbind || event.kind == EventKind::word) {
+    if (event.kind == EventKind::bind || event.kind == EventKind::unbind || event.kind == EventKind::word ||
+        event.kind == EventKind::reject) {
         event.pod_namespace = record.pod_namespace;
         event.pod_name = record.pod_name;
     }

@@ -21,6 +21,7 @@ enum event_kind {
 	EVENT_DROP = 5,
 	EVENT_WORD = 6,    /* Kubernetes says something else of a pod than before */
 	EVENT_REFUSAL = 7, /* a pod refused the first packet of a connection */
+	EVENT_REJECT = 8,  /* we refused a pod what it asks for */
 };
 
 /* Of a handover: by which witness the pod serves that took the connection. */
@@ -43,17 +44,19 @@ enum word {
 };
 
 struct event {
-	__u64 number;       /* from 1; 0 while it is being written */
-	__u64 time;         /* CLOCK_MONOTONIC, ns */
-	__u64 pod;          /* bind, unbind, word, refusal: whose it is; handover: who took the connection */
-	__u64 previous_pod; /* handover: who took the one before */
-	struct endpoint
-		node_port;    /* as a key of node_ports; hold, drop, refusal: where the packet was sent; word: none */
-	struct endpoint peer; /* bind, unbind: the backend; hold, drop, refusal: where the packet came from */
-	__u8 kind;            /* enum event_kind */
-	__u8 reason;          /* drop: enum drop; handover: enum witness; word: enum word; refusal: enum outcome */
+	__u64 number;              /* from 1; 0 while it is being written */
+	__u64 time;                /* CLOCK_MONOTONIC, ns */
+	__u64 pod;                 /* bind, unbind, word, refusal: whose it is; handover: who took the connection */
+	__u64 previous_pod;        /* handover: who took the one before */
+	struct endpoint node_port; /* as a key of node_ports; hold, drop, refusal: where the packet was sent; word,
+				      reject: none */
+	struct endpoint peer;      /* bind, unbind: the backend; hold, drop, refusal: where the packet came from */
+	__u8 kind;                 /* enum event_kind */
+	__u8 reason; /* drop: enum drop; handover: enum witness; word: enum word; refusal: enum outcome; reject: CNI's
+		      * code
+		      */
 	__u8 zero[6];
-	char pod_namespace[64]; /* bind, unbind, word; NUL-terminated, as in struct pod */
+	char pod_namespace[64]; /* bind, unbind, word, reject; NUL-terminated, as in struct pod */
 	char pod_name[256];
 };
 SALLYPORT_ASSERT(sizeof(struct event) == 408);

@@ -157,6 +157,11 @@ public:
     /// Those with a higher number than `number` that are still kept, oldest first.
     std::vector<Event> events_after(std::uint64_t number) const;
 
+    /// An event: that pod was refused what it asks for. Once for a pod and a reason, as long as that is kept: its
+    /// runtime tries again and again. Where there is nothing loaded, or it can't be noted, there is none.
+    static void note_rejection(const Paths& paths, const std::string& pod_namespace, const std::string& pod_name,
+                               Code code) noexcept;
+
     /// Packets dropped since the tables were made, by reason.
     std::map<std::string, std::uint64_t> drops() const;
 

@@ -21,6 +21,7 @@ enum class EventKind {
     drop,      ///< a packet was dropped
     word,      ///< Kubernetes says something else of a pod than before
     refusal,   ///< a pod refused the first packet of a connection
+    reject,    ///< a pod was refused what it asks for
 };
 
 std::string_view name(EventKind kind);
@@ -30,14 +31,15 @@ struct Event
     std::uint64_t number = 0;  ///< from 1, without gaps; what a reader skipped was overwritten
     Instant time;
     EventKind kind = EventKind::bind;
-    NodePort node_port;     ///< hold, drop, refusal: where the packet was sent; word: none
+    NodePort node_port;     ///< hold, drop, refusal: where the packet was sent; word, reject: none
     Backend peer;           ///< bind, unbind: the backend; hold, drop, refusal: where the packet came from
     std::uint64_t pod = 0;  ///< generation; bind, unbind, word, refusal: whose it is; handover: who took the connection
     std::uint64_t previous_pod = 0;  ///< handover: generation of who took the one before
-    std::string pod_namespace;       ///< bind, unbind, word
-    std::string pod_name;            ///< bind, unbind, word
+    std::string pod_namespace;       ///< bind, unbind, word, reject
+    std::string pod_name;            ///< bind, unbind, word, reject
     /// drop: as in the metric sallyport_drops_total; handover: by which witness the pod serves, "socket", "answer" or
-    /// "none"; word: "ready", "not ready" or "ending"; refusal: "passed" to the client, or "kept" from it
+    /// "none"; word: "ready", "not ready" or "ending"; refusal: "passed" to the client, or "kept" from it;
+    /// reject: why, in a few words
     std::string reason;
 };
 

@@ -63,6 +63,9 @@ abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposu
 /// What Kubernetes says now.
 abi::event word_event(const abi::pod& pod, const abi::pod_word& word);
 
+/// Names that are too long lose their ends.
+abi::event rejection_event(std::string_view pod_namespace, std::string_view pod_name, Code code);
+
 Event event_from(const abi::event& record);
 
 /// enum drop, as metrics and events name it.

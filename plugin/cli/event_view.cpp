@@ -43,6 +43,7 @@ Tone tone_of(EventKind kind)
     case EventKind::refusal:
         return Tone::warning;
     case EventKind::drop:
+    case EventKind::reject:
         return Tone::bad;
     case EventKind::word:
         return Tone::accent;
@@ -53,7 +54,7 @@ Tone tone_of(EventKind kind)
 /// "-" where it is about no port.
 std::string port_of(const Event& event)
 {
-    return event.kind == EventKind::word ? "-" : short_name(event.node_port);
+    return event.kind == EventKind::word || event.kind == EventKind::reject ? "-" : short_name(event.node_port);
 }
 
 /// Of a handover: ", which listens".
@@ -80,6 +81,9 @@ std::string story_of(const Event& event, const EventNames& names, const Screen& 
     case EventKind::refusal:
         return names.of(event.pod) + " refused " + address_and_port(event.peer) +
                (event.reason == "kept" ? ", who isn't told and asks again" : ", who is told");
+    case EventKind::reject:
+        return event.pod_namespace + "/" + event.pod_name + " was refused: " + event.reason +
+               "; `kubectl describe pod` says more";
     }
     return {};
 }
@@ -185,6 +189,11 @@ std::string to_json(const Event& event, WallTime when, const EventNames& names)
     if (event.kind == EventKind::word) {
         json["pod"] = pod_json(names, event.pod);
         json["word"] = event.reason;
+        return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    }
+    if (event.kind == EventKind::reject) {
+        json["pod"] = {{"name", event.pod_namespace + "/" + event.pod_name}};
+        json["reason"] = event.reason;
         return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
     }
     json["scope"] = event.node_port.scope == Scope::pod ? "pod" : "node";

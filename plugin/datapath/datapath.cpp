@@ -9,6 +9,7 @@
 
 #include "sallyport/error.hpp"
 #include "sallyport/inspection.hpp"
+#include "sallyport/log.hpp"
 #include "sallyport/records.hpp"
 #include "sallyport/wire.hpp"
 
@@ -266,6 +267,26 @@ void Datapath::for_each_flow(const std::function<void(const Flow&)>& visit) cons
 std::vector<Event> Datapath::events_after(std::uint64_t number) const
 {
     return EventLog(state_->dir).after(number);
+}
+
+void Datapath::note_rejection(const Paths& paths, const std::string& pod_namespace, const std::string& pod_name,
+                              Code code) noexcept
+{
+    try {
+        const auto datapath = find(paths);
+        if (!datapath)
+            return;
+        const abi::event record = rejection_event(pod_namespace, pod_name, code);
+        const Event event = event_from(record);
+        const auto is_same = [&](const Event& other) {
+            return other.kind == EventKind::reject && other.pod_namespace == event.pod_namespace &&
+                   other.pod_name == event.pod_name && other.reason == event.reason;
+        };
+        if (std::ranges::none_of(datapath->events_after(0), is_same))
+            EventLog(datapath->state_->dir).tell(record);
+    } catch (const std::exception& error) {
+        log_warning(std::string("note a rejection for `sallyport trace`: ") + error.what());
+    }
 }
 
 std::map<std::string, std::uint64_t> no_drops()

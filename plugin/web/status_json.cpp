@@ -35,13 +35,18 @@ std::string pod_name(const History& history, std::uint64_t generation)
     return pod == history.pods.end() ? "a pod that is gone" : pod->second;
 }
 
+bool is_of_a_port(const Event& event)
+{
+    return event.kind != EventKind::word && event.kind != EventKind::reject;
+}
+
 ordered_json json_of(const Event& event, const History& history, const Origin& origin)
 {
     const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(origin.steady - event.time);
     ordered_json json{{"number", event.number},
                       {"time", time_text(origin.wall - ago)},
                       {"kind", name(event.kind)},
-                      {"nodePort", event.kind == EventKind::word ? "" : event.node_port.to_string()}};
+                      {"nodePort", is_of_a_port(event) ? event.node_port.to_string() : ""}};
     switch (event.kind) {
     case EventKind::bind:
     case EventKind::unbind:
@@ -62,6 +67,10 @@ ordered_json json_of(const Event& event, const History& history, const Origin& o
         json["pod"] = pod_name(history, event.pod);
         json["outcome"] = event.reason;
         json["client"] = event.peer.to_string();
+        break;
+    case EventKind::reject:
+        json["pod"] = event.pod_namespace + "/" + event.pod_name;
+        json["reason"] = event.reason;
         break;
     case EventKind::drop:
         json["reason"] = event.reason;

@@ -54,6 +54,31 @@ TEST_CASE("a node without gateways has no events, and a tracer that doesn't foll
     CHECK(output.out.empty());
 }
 
+TEST_CASE("a pod that is refused, as often as its runtime tries, is one event, with the reason", "[trace]")
+{
+    Node node;
+    Pod holder(node, {.name = "holder", .expose = "80:9080"});
+    require_ok(holder.add());
+    for (int tries = 0; tries < 3; tries++) {
+        Pod late(node, {.name = "late", .kubernetes_namespace = "others", .expose = "80:9080"});
+        REQUIRE(late.add().code() == 101);
+    }
+    Pod wrong(node, {.name = "wrong", .kubernetes_namespace = "others", .expose = "80"});
+    REQUIRE(wrong.add().code() == 102);
+
+    std::vector<Json> rejects;
+    for (const Json& event : kept_events(node))
+        if (event.at("kind") == "reject")
+            rejects.push_back(event);
+    REQUIRE(rejects.size() == 2);
+    CHECK(rejects[0].at("pod").at("name") == "others/late");
+    CHECK(rejects[0].at("reason") == "node port taken");
+    CHECK(rejects[1].at("pod").at("name") == "others/wrong");
+    CHECK(rejects[1].at("reason") == "annotation wrong");
+    const Output lines = node.tool({"trace", "--no-follow"});
+    CHECK(lines.out.find("reject    -         others/late was refused: node port taken") != std::string::npos);
+}
+
 TEST_CASE("bind, unbind, handover and hold are told, with pods by their names", "[trace]")
 {
     Node node;

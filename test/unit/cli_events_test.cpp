@@ -194,6 +194,14 @@ TEST_CASE("an event as JSON", "[cli]")
     word.reason = "ending";
     CHECK(to_json(word, noon(), names) == R"({"number":7,"time":"2026-11-25T12:03:04.123Z","kind":"word",)"
                                           R"("pod":{"name":"apisix/apisix-2","generation":2},"word":"ending"})");
+    Event reject;
+    reject.number = 8;
+    reject.kind = EventKind::reject;
+    reject.pod_namespace = "kong";
+    reject.pod_name = "kong-1";
+    reject.reason = "node port taken";
+    CHECK(to_json(reject, noon(), names) == R"({"number":8,"time":"2026-11-25T12:03:04.123Z","kind":"reject",)"
+                                            R"("pod":{"name":"kong/kong-1"},"reason":"node port taken"})");
     Event drop = handover();
     drop.kind = EventKind::drop;
     drop.peer = {*Address::parse("10.0.0.9"), PodPort{5555}, Protocol::tcp};

@@ -340,6 +340,8 @@ function eventText(event) {
       return `${event.client} waits for a pod that serves behind ${event.port}`;
     case "refusal":
       return `${event.pod} refused ${event.client} at ${event.port}` + (event.outcome === "kept" ? ", who asks again" : "");
+    case "reject":
+      return `${event.pod} was refused: ${event.reason}`;
     case "word":
       return `${event.pod} is ${event.word}, Kubernetes says`;
     default:
