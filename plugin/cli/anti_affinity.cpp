@@ -77,17 +77,19 @@ std::string anti_affinity_patch(const std::vector<Wish>& expose, const std::stri
                 "\"\n  namespace: \"" + pod_namespace + "\"\n";
     yaml += "spec:\n  template:\n    metadata:\n      labels:\n";
     for (const std::string& label : labels)
-        yaml += "        " + label + ": \"\"\n";
+        yaml += "        " + label + ": \"" + pod_namespace + "\"\n";
     yaml += "    spec:\n      affinity:\n        podAntiAffinity:\n"
             "          requiredDuringSchedulingIgnoredDuringExecution:\n";
     for (const std::string& label : labels)
-        yaml += "            - labelSelector: { matchExpressions: [{ key: " + label +
-                ", operator: Exists }] }\n"
-                "              namespaceSelector: { matchExpressions: [{ key: kubernetes.io/metadata.name, "
-                "operator: NotIn, values: [\"" +
-                pod_namespace +
-                "\"] }] }\n"
-                "              topologyKey: kubernetes.io/hostname\n";
+        yaml += "            - topologyKey: kubernetes.io/hostname\n"
+                "              namespaceSelector: {}\n"
+                "              labelSelector:\n"
+                "                matchExpressions:\n"
+                "                  - { key: " +
+                label +
+                ", operator: Exists }\n"
+                "                  - { key: " +
+                label + ", operator: NotIn, values: [\"" + pod_namespace + "\"] }\n";
     return yaml;
 }
 

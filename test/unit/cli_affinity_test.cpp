@@ -22,24 +22,27 @@ TEST_CASE("a node port is a label, and an anti-affinity to other namespaces' pod
   template:
     metadata:
       labels:
-        sallyport.dev/node-port-80: ""
+        sallyport.dev/node-port-80: "apisix"
     spec:
       affinity:
         podAntiAffinity:
           requiredDuringSchedulingIgnoredDuringExecution:
-            - labelSelector: { matchExpressions: [{ key: sallyport.dev/node-port-80, operator: Exists }] }
-              namespaceSelector: { matchExpressions: [{ key: kubernetes.io/metadata.name, operator: NotIn, values: ["apisix"] }] }
-              topologyKey: kubernetes.io/hostname
+            - topologyKey: kubernetes.io/hostname
+              namespaceSelector: {}
+              labelSelector:
+                matchExpressions:
+                  - { key: sallyport.dev/node-port-80, operator: Exists }
+                  - { key: sallyport.dev/node-port-80, operator: NotIn, values: ["apisix"] }
 )");
 }
 
 TEST_CASE("a node port stands in the anti-affinity once; TCP's and UDP's are two", "[cli]")
 {
     const std::string patch = patch_for("443:9443/udp, 443:9443, 192.0.2.1:443:9444");
-    CHECK(patch.find("labels:\n        sallyport.dev/node-port-443: \"\"\n"
-                     "        sallyport.dev/node-port-443-udp: \"\"\n    spec:") != std::string::npos);
+    CHECK(patch.find("labels:\n        sallyport.dev/node-port-443: \"apisix\"\n"
+                     "        sallyport.dev/node-port-443-udp: \"apisix\"\n    spec:") != std::string::npos);
     std::size_t terms = 0;
-    for (auto at = patch.find("- labelSelector"); at != std::string::npos; at = patch.find("- labelSelector", at + 1))
+    for (auto at = patch.find("- topologyKey"); at != std::string::npos; at = patch.find("- topologyKey", at + 1))
         terms++;
     CHECK(terms == 2);
 }
