@@ -129,9 +129,19 @@ std::vector<std::string> Bindings::missing_of(const AttachmentId& id) const
 
 std::vector<Holder> Bindings::holders_outside(const std::string& pod_namespace) const
 {
+    return holders([&](const std::string& other) { return other != pod_namespace; });
+}
+
+std::vector<Holder> Bindings::holders_within(const std::string& pod_namespace) const
+{
+    return holders([&](const std::string& other) { return other == pod_namespace; });
+}
+
+std::vector<Holder> Bindings::holders(const std::function<bool(const std::string& pod_namespace)>& counts) const
+{
     std::vector<Holder> holders;
     for (const auto& [key, record] : tables_.pods.all()) {
-        if (record.pod_namespace == pod_namespace || !lives(record.id))
+        if (!counts(record.pod_namespace) || !lives(record.id))
             continue;
         const BoundPod pod = bound_pod(key, record);
         for (const Exposure& exposure : listed_exposures(record))

@@ -164,6 +164,7 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
 {
     const Surroundings node = look_around(config);
     const std::vector<Exposure> wanted = desired(config, wishes, pod, node.answered);
+    const std::vector<Exposure> published = published_by_tool(config, wishes, pod, node, caller);
     const bool at_node = any_at(Scope::node, wanted);
     if (at_node)
         require_any(node.outside, config.devices);
@@ -182,8 +183,10 @@ std::optional<std::string> bind_pod(const Config& config, const Wishes& wishes, 
     try {
         end_predecessors(datapath.bindings(), pod.id, pod.network, addresses_of(pod));
         refuse_other_namespaces(wanted, pod, datapath.bindings().holders_outside(pod.pod_namespace));
+        if (!published.empty())
+            refuse_other_containers(published, pod, datapath.bindings().holders_within(pod.pod_namespace));
         if (at_node && config.reserve_ports) {
-            refuse_host_processes(wanted, published_by_tool(config, wishes, pod, node, caller), node.answered);
+            refuse_host_processes(wanted, published, node.answered);
             refuse_served_by_others(wanted, others, node.answered, pod, datapath.bindings());
         }
         if (const auto shortfall = follow_node(datapath, config, node, at_node))

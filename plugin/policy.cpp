@@ -133,6 +133,12 @@ bool covers(const HostListener& listener, const NodePort& node_port, const Answe
     return listener.address.is_any() || listener.address.is_localhost() || answered.contains(listener.address);
 }
 
+std::string held_by(const Holder& holder, const NodePort& wanted)
+{
+    return "node port " + wanted.to_string() + " is held by " + holder.pod +
+           (wanted == holder.node_port ? "" : " (as " + holder.node_port.to_string() + ")");
+}
+
 }  // namespace
 
 std::vector<Exposure> desired(const Config& config, const Wishes& wishes, const Attachment& pod,
@@ -186,13 +192,22 @@ void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachme
         for (const Holder& holder : holders)
             if (overlap(exposure.node_port, holder.node_port) && holder.pod_namespace != pod.pod_namespace &&
                 holder.attachment != pod.id)
-                throw Error(
-                    Code::port_taken,
-                    "node port " + exposure.node_port.to_string() + " is held by " + holder.pod +
-                        (exposure.node_port == holder.node_port ? "" : " (as " + holder.node_port.to_string() + ")") +
-                        "; remove that pod's sallyport.dev/expose or choose another port. Where there is no such pod "
-                        "any more, its runtime left its network namespace behind: `umount " +
-                        holder.netns + "` ends that");
+                throw Error(Code::port_taken,
+                            held_by(holder, exposure.node_port) +
+                                "; remove that pod's sallyport.dev/expose or choose another port. Where there is no "
+                                "such pod any more, its runtime left its network namespace behind: `umount " +
+                                holder.netns + "` ends that");
+}
+
+void refuse_other_containers(const std::vector<Exposure>& published, const Attachment& container,
+                             const std::vector<Holder>& holders)
+{
+    for (const Exposure& exposure : published)
+        for (const Holder& holder : holders)
+            if (overlap(exposure.node_port, holder.node_port) &&
+                holder.attachment.container_id != container.id.container_id)
+                throw Error(Code::port_taken, held_by(holder, exposure.node_port) +
+                                                  "; stop that container first, or choose another port");
 }
 
 Error or_elsewhere(const Error& refusal, const Attachment& pod)

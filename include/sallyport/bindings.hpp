@@ -139,6 +139,7 @@ public:
     /// What pods of other namespaces hold of the node; those that are gone hold nothing. Costs what they hold: nothing
     /// where all gateways are in one namespace.
     std::vector<Holder> holders_outside(const std::string& pod_namespace) const;
+    std::vector<Holder> holders_within(const std::string& pod_namespace) const;  ///< the same of this one's pods
 
 private:
     /// How a pod's places end: `undone` is an ADD that failed, and leaves a node port as vacant as it was.
@@ -146,6 +147,7 @@ private:
 
     class Ages;
 
+    std::vector<Holder> holders(const std::function<bool(const std::string& pod_namespace)>& counts) const;
     std::optional<abi::pod> find_pod(const AttachmentId& id) const;
     bool lives(std::uint64_t generation) const;
     std::vector<Exposure> listed_exposures(const abi::pod& record) const;

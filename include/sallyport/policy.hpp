@@ -59,6 +59,12 @@ void refuse_other_namespaces(const std::vector<Exposure>& wanted, const Attachme
 /// knows nothing of it, so the pod is tried on its node for ever. Other errors as they are.
 Error or_elsewhere(const Error& refusal, const Attachment& pod);
 
+/// The same of what a container outside Kubernetes publishes (`published`), beside every other container of that kind:
+/// they have no namespace in common, but none at all, and their tools know no port that passes from one to the next.
+/// One container may be attached to several networks.
+void refuse_other_containers(const std::vector<Exposure>& published, const Attachment& container,
+                             const std::vector<Holder>& holders);
+
 /// The first listener that would be cut off by the exposures of Scope::node, if any: one whose clients would reach the
 /// pod. A listener at an address that isn't answered keeps all of its own.
 const HostListener* find_cut_off(const std::vector<Exposure>& wanted, const std::vector<HostListener>& listeners,

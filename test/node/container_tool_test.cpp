@@ -123,6 +123,38 @@ TEST_CASE("another container's process on the port is a conflict", "[container t
     first.pid_file = of_first;
 }
 
+TEST_CASE("a port that another container publishes is refused, naming it, where no process holds it",
+          "[container tool]")
+{
+    Tool tool;  // as nerdctl before 2.1.6, and with IPv6 up to today
+    const auto spec = [](const std::string& host_ip) {
+        PodSpec result = container();
+        result.name.clear();
+        result.port_mappings.erase(1);
+        result.port_mappings[0]["hostIP"] = host_ip;
+        return result;
+    };
+    Pod first(tool.node, spec(node_v6));
+    const TcpServer tcp(first.netns, "first", {"::", 80});
+    require_ok(first.add());
+
+    Pod second(tool.node, spec("::"));
+    const TcpServer of_second(second.netns, "second", {"::", 80});
+    const Answer answer = second.add();
+    INFO(answer.out << answer.err);
+    REQUIRE(answer.code() == 101);
+    CHECK(answer.message().find("held by " + first.container_id + " (as [" + node_v6 + "]:8080/tcp)") !=
+          std::string::npos);
+    require_ok(second.del());
+    CHECK(ask_tcp(tool.node.client, {node_v6, 8080}) == "first " + client_v6);
+
+    require_ok(first.del());
+    require_ok(second.add());
+    CHECK(ask_tcp(tool.node.client, {node_v6, 8080}) == "second " + client_v6);
+    require_ok(second.del());
+    CHECK(tool.node.settled_footprint() == nothing);
+}
+
 TEST_CASE("in Kubernetes nobody holds a pod's port for it", "[container tool]")
 {
     Tool tool;

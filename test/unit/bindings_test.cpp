@@ -242,7 +242,7 @@ TEST_CASE("pods whose namespace is gone, or another by the same path, are forgot
     CHECK(order(bindings, 80) == std::vector<std::uint64_t>{1});
 }
 
-TEST_CASE("holders_outside names what pods of other namespaces hold")
+TEST_CASE("holders_outside names what pods of other namespaces hold, holders_within what those of one do")
 {
     FakeTables tables;
     Bindings bindings(tables.references());
@@ -258,6 +258,8 @@ TEST_CASE("holders_outside names what pods of other namespaces hold")
 
     bindings.bind(binding("remapping", {remap("10.0.0.5", 80, 9080)}));
     CHECK(bindings.holders_outside("kong").size() == 2);
+    CHECK(bindings.holders_within("apisix").size() == 2);
+    CHECK(bindings.holders_within("kong").empty());
 }
 
 TEST_CASE("repair brings back what an owner record lists, and removes what has no owner")

@@ -261,6 +261,23 @@ TEST_CASE("a refusal for a taken port tells a pod of Kubernetes that it may go e
     CHECK(or_elsewhere(wrong, attached_pod()).what() == std::string("wrong"));
 }
 
+TEST_CASE("a port that another container outside Kubernetes publishes is refused, naming it")
+{
+    const std::vector<Exposure> published = {{node_port("0.0.0.0"), {}}};
+    const auto holder = [](const NodePort& port, const std::string& container) {
+        return Holder{port, {container, "eth1"}, "", container};
+    };
+    require_refusal([&] { refuse_other_containers(published, attached_pod(), {holder(node_port("0.0.0.0"), "c9")}); },
+                    Code::port_taken,
+                    {"node port 0.0.0.0:80/tcp is held by c9; stop that container first, or choose another port"});
+    require_refusal([&] { refuse_other_containers(published, attached_pod(), {holder(node_port("192.0.2.7"), "c9")}); },
+                    Code::port_taken, {"held by c9 (as 192.0.2.7:80/tcp)"});
+    CHECK_NOTHROW(refuse_other_containers(published, attached_pod(),
+                                          {holder(node_port("::"), "c9"), holder(node_port("0.0.0.0", 81), "c9")}));
+    CHECK_NOTHROW(refuse_other_containers(published, attached_pod(),
+                                          {holder(node_port("0.0.0.0"), attached_pod().id.container_id)}));
+}
+
 TEST_CASE("an attachment is no obstacle to itself")
 {
     const std::vector<Exposure> wanted = {{node_port("0.0.0.0"), {}}};
