@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sallyport {
@@ -104,10 +105,14 @@ struct ChainFacts
 
 struct ConfigFacts
 {
-    std::string source;   ///< the file that it comes from; empty: there is none
-    std::string problem;  ///< why it isn't valid; empty: it is
-    Config config;        ///< defaults where there is none, or no valid one
+    std::string source;           ///< the file that it comes from; empty: there is none
+    std::string problem;          ///< why it isn't valid; empty: it is
+    Config config;                ///< defaults where there is none, or no valid one
+    bool mappings_alone = false;  ///< the list asks the runtime for no annotations, but for what is published
 };
+
+/// Does our entry of a list ask the runtime for this capability?
+bool asks_for(const std::string& entry, std::string_view capability);
 
 struct StateFacts
 {

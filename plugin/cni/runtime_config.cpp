@@ -71,7 +71,7 @@ std::map<std::string, std::string> read_pod_annotations(const JsonValue& runtime
 std::vector<PortMapping> read_port_mappings(const JsonValue& runtime_config)
 {
     std::vector<PortMapping> mappings;
-    if (const auto list = runtime_config.find_set("portMappings"))
+    if (const auto list = runtime_config.find_set(port_mappings_capability))
         for (const JsonValue& element : list->elements())
             if (const auto mapping = read_port_mapping(element))
                 mappings.push_back(*mapping);

@@ -22,21 +22,14 @@ namespace {
 
 constexpr const char* how_to_install = "run `sallyport install` on the node, or the agent's DaemonSet";
 
-bool asks_for_annotations(const std::string& entry)
-{
-    try {
-        const auto capabilities = JsonValue::parse(entry, JsonValue::Duplicates::last_wins).find_set("capabilities");
-        const auto annotations = capabilities ? capabilities->find(annotations_capability) : std::nullopt;
-        return annotations && annotations->boolean();
-    } catch (const Error&) {
-        return false;
-    }
-}
-
 void check_capability(const std::string& where, const std::string& entry, Findings& findings)
 {
-    if (asks_for_annotations(entry))
+    if (asks_for(entry, annotations_capability))
         findings.fine("annotations", "the runtime is asked for pods' annotations");
+    else if (asks_for(entry, port_mappings_capability))
+        findings.note("annotations", "sallyport's entry in " + where +
+                                         " asks for port mappings alone: what container tools publish is served, and "
+                                         "no pod's annotations");
     else
         findings.failure("annotations",
                          "sallyport's entry in " + where + " doesn't ask for annotations: nothing is ever exposed",
@@ -245,6 +238,17 @@ std::vector<Finding> check_binary(const BinaryFacts& binary)
     return findings.take();
 }
 
+bool asks_for(const std::string& entry, std::string_view capability)
+{
+    try {
+        const auto capabilities = JsonValue::parse(entry, JsonValue::Duplicates::last_wins).find_set("capabilities");
+        const auto wanted = capabilities ? capabilities->find(capability) : std::nullopt;
+        return wanted && wanted->boolean();
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 std::vector<Finding> check_config(const ConfigFacts& facts)
 {
     Findings findings("chain");
@@ -253,6 +257,8 @@ std::vector<Finding> check_config(const ConfigFacts& facts)
                          "correct it there, or in the ConfigMap or file that it comes from");
     else if (facts.source.empty())
         findings.note("config", "no configuration found; defaults are assumed below");
+    else if (facts.mappings_alone)
+        findings.fine("gateways", "port mappings need nobody's leave: `gateways` is for pods' annotations");
     else if (facts.config.gateways.namespaces.empty())
         findings.warning("gateways", "gateways.namespaces is empty: no pod may expose a port",
                          "name the gateways' namespaces in " + facts.source);

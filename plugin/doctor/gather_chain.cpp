@@ -7,6 +7,7 @@
 #include "sallyport/chain/binary.hpp"
 #include "sallyport/chain/conf_dir.hpp"
 #include "sallyport/chain/files.hpp"
+#include "sallyport/cni/runtime_config.hpp"
 #include "sallyport/error.hpp"
 
 #include <sys/statvfs.h>
@@ -116,6 +117,8 @@ ConfigFacts gather_config(const ChainFacts& chain, const fs::path& fallback)
     std::error_code ignored;
     if (!ours && !fs::exists(fallback, ignored))
         return facts;
+    facts.mappings_alone = ours && asks_for(ours->entries[0], port_mappings_capability) &&
+                           !asks_for(ours->entries[0], annotations_capability);
     try {
         facts.source = ours ? ours->file : fallback;
         facts.config = parse_entry(ours ? ours->entries[0] : read_text(fallback));

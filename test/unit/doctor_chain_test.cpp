@@ -207,6 +207,20 @@ TEST_CASE("drop-ins", "[doctor]")
     CHECK(level("present") == "failure");
 }
 
+TEST_CASE("a list of a container tool asks for port mappings alone", "[doctor]")
+{
+    const auto level = [](const std::string& capabilities) {
+        ChainFacts chain = healthy_chain();
+        chain.active =
+            list_file(list_with(R"({"type":"bridge"},{"type":"sallyport","capabilities":{)" + capabilities + "}}"));
+        return level_of(check_chain(chain), "annotations");
+    };
+    CHECK(level(R"("portMappings":true)") == "note");
+    CHECK(level(R"("portMappings":true,"io.kubernetes.cri.pod-annotations":true)") == "ok");
+    CHECK(level(R"("portMappings":false)") == "failure");
+    CHECK(level("") == "failure");
+}
+
 TEST_CASE("binary and configuration", "[doctor]")
 {
     BinaryFacts binary{.file = "/opt/cni/bin/sallyport"};
@@ -225,6 +239,8 @@ TEST_CASE("binary and configuration", "[doctor]")
     CHECK(level_of(check_config(config), "gateways") == "ok");
     config.config.gateways.namespaces.clear();
     CHECK(level_of(check_config(config), "gateways") == "warning");
+    config.mappings_alone = true;
+    CHECK(level_of(check_config(config), "gateways") == "ok");
     config.problem = "/devices is 5";
     CHECK(level_of(check_config(config), "config") == "failure");
     CHECK(level_of(check_config({}), "config") == "note");

@@ -16,6 +16,7 @@ namespace sallyport {
 
 /// By which a runtime hands over all of a pod's annotations.
 inline constexpr std::string_view annotations_capability = "io.kubernetes.cri.pod-annotations";
+inline constexpr std::string_view port_mappings_capability = "portMappings";
 
 /// All of the pod's annotations in `runtimeConfig`.
 std::map<std::string, std::string> read_pod_annotations(const JsonValue& runtime_config);
