@@ -5,7 +5,8 @@
 # A root whose PATH has no sbin, as after a plain `su`, doesn't find ip, tc, nginx, and dpkg refuses to work.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: all releases setup test fuzz soak tidy demo bench gateways gvisor kernels fresh cluster cluster-shell cluster-down image deb clean
+.PHONY: all releases setup test fuzz soak tidy demo bench gateways gvisor nerdctl kernels fresh cluster cluster-shell cluster-down \
+	image deb clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -58,6 +59,13 @@ gvisor: setup build/build.ninja
 	.ci/setup-gvisor
 	cmake --build --preset release --target sallyport node_tests runtime_gateway
 	SALLYPORT_RUNSC=/usr/local/lib/sallyport-deps/gvisor/runsc build/node_tests "[serves]"
+
+# Containers of a real nerdctl, in whose list we stand in portmap's place; compiles it first, for some minutes.
+nerdctl: setup build/build.ninja
+	.ci/setup
+	.ci/setup-nerdctl
+	cmake --build --preset release --target sallyport runtime_tests
+	SALLYPORT_NERDCTL=/usr/local/lib/sallyport-deps/nerdctl/nerdctl build/runtime_tests "[nerdctl]"
 
 # The same node in virtual machines with Debian's 5.10, 6.1 and 6.12 kernels, of amd64 and arm64; downloads them.
 kernels: setup build/build.ninja

@@ -10,6 +10,7 @@
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
+#include <csignal>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -62,8 +63,10 @@ Containerd::Containerd(LocalNode& node, bool with_us, Release release)
     replace_file(directory_ / "sbin/runc", runc_without_shares + find_program("runc", path) + " \"$@\"\n");
     fs::permissions(directory_ / "sbin/runc", fs::perms::owner_all);
     write_chain(with_us);
-    start((directory_ / "sbin").string() + ':' + path, release);
-    import_image(path);
+    replace_file(directory_ / "config.toml", configuration(release));
+    path_ = (directory_ / "sbin").string() + ':' + path;
+    start();
+    import_image();
     REQUIRE(has_us(with_us) == with_us);
 }
 
@@ -86,15 +89,14 @@ std::string Containerd::configuration(Release release) const
     return toml.str();
 }
 
-void Containerd::start(const std::string& path, Release release)
+void Containerd::start()
 {
-    replace_file(directory_ / "config.toml", configuration(release));
     const Stay in_cgroup(node_.cgroup, processes);
     process_ = std::make_unique<Running>(
         Invocation{.argv = {"sh", "-c",
-                            "exec containerd --config " + (directory_ / "config.toml").string() + " >" +
+                            "exec containerd --config " + (directory_ / "config.toml").string() + " >>" +
                                 (directory_ / "log").string() + " 2>&1"},
-                   .environment = {"PATH=" + path},
+                   .environment = {"PATH=" + path_},
                    .netns = &node_.host});
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     for (std::string why = "not asked";; std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
@@ -109,13 +111,20 @@ void Containerd::start(const std::string& path, Release release)
     }
 }
 
+void Containerd::restart()
+{
+    process_->signal(SIGKILL);
+    process_.reset();
+    start();
+}
+
 /// It unpacks the image for the first pod, as its own configuration says; ctr's versions don't agree on how to be told.
-void Containerd::import_image(const std::string& path) const
+void Containerd::import_image() const
 {
     const fs::path archive = pack_gateway_image(directory_ / "image");
     must_execute({.argv = {"ctr", "--address", socket_.string(), "--namespace", "k8s.io", "images", "import",
                            "--no-unpack", archive.string()},
-                  .environment = {"PATH=" + path}});
+                  .environment = {"PATH=" + path_}});
     REQUIRE(knows_image());
 }
 

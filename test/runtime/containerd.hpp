@@ -47,13 +47,19 @@ public:
     /// Is our entry in the chain that is in force? Asked until the answer is `expected`, or for `patience`.
     bool has_us(bool expected) const;
 
+    /// `kill -9`, and starts it anew; what it has started goes on.
+    void restart();
+
+    const std::filesystem::path& directory() const { return directory_; }  ///< `bin` there has the plugins
     const std::filesystem::path& conf_dir() const { return conf_dir_; }
+    const std::filesystem::path& socket() const { return socket_; }
+    const std::string& path() const { return path_; }  ///< where it finds its programs
     std::string log() const;
 
 private:
     std::string configuration(Release release) const;
-    void start(const std::string& path, Release release);
-    void import_image(const std::string& path) const;
+    void start();
+    void import_image() const;
     bool knows_image() const;  ///< asked until it is so, or for `patience`
 
     LocalNode& node_;
@@ -61,6 +67,7 @@ private:
     std::filesystem::path conf_dir_;
     std::filesystem::path socket_;
     Kubelet kubelet_;
+    std::string path_;
     std::unique_ptr<Running> process_;
 };
 

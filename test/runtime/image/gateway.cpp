@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A pod's only program: answers whoever asks port 9080, over TCP or UDP, with the pod's name and whom it sees, as the
-// servers of support/traffic.hpp do. Linked statically, as its image holds nothing else; so it looks up no names.
+// servers of support/traffic.hpp do. `gateway ask <address> <port>` asks one over TCP, as a container's second process.
+// Linked statically, as its image holds nothing else; so it looks up no names.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -10,7 +11,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 
 namespace {
@@ -67,10 +71,46 @@ void serve_datagram(int socket)
     (void)!sendto(socket, answer.data(), answer.size(), 0, address, size);
 }
 
+/// What connect() wants; 0 where the text is no address.
+socklen_t parse(const std::string& address, int port, sockaddr_storage& target)
+{
+    auto* const v4 = reinterpret_cast<sockaddr_in*>(&target);
+    auto* const v6 = reinterpret_cast<sockaddr_in6*>(&target);
+    if (inet_pton(AF_INET, address.c_str(), &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        return sizeof *v4;
+    }
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    return inet_pton(AF_INET6, address.c_str(), &v6->sin6_addr) == 1 ? sizeof *v6 : 0;
+}
+
+/// Prints the answer, or why there is none.
+int ask(const std::string& address, int port)
+{
+    sockaddr_storage target{};
+    const socklen_t size = parse(address, port, target);
+    const int socket = ::socket(target.ss_family, SOCK_STREAM, 0);
+    const timeval limit{5, 0};
+    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    std::array<char, 256> answer{};
+    if (connect(socket, reinterpret_cast<const sockaddr*>(&target), size) != 0 || write(socket, "who\n", 4) != 4 ||
+        read(socket, answer.data(), answer.size() - 1) <= 0) {
+        std::puts(errno == ECONNREFUSED ? "refused" : "silence");
+        return 1;
+    }
+    std::fputs(answer.data(), stdout);
+    return 0;
+}
+
 }  // namespace
 
-int main()
+int main(int argc, char** argv)
 {
+    if (argc == 4 && argv[1] == std::string("ask"))
+        return ask(argv[2], std::atoi(argv[3]));
     std::signal(SIGTERM, [](int) { _exit(0); });  // as its namespace's first process it isn't ended otherwise
     std::array<pollfd, 2> sockets{{{bound(SOCK_STREAM), POLLIN, 0}, {bound(SOCK_DGRAM), POLLIN, 0}}};
     if (listen(sockets[0].fd, 16) != 0 || sockets[1].fd < 0)
