@@ -6,7 +6,7 @@
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: all releases setup test fuzz soak tidy demo bench gateways gvisor nerdctl kernels fresh cluster cluster-shell cluster-down \
-	image deb clean
+	e2e image deb clean
 
 all: build/build.ninja
 	cmake --build --preset release
@@ -87,6 +87,10 @@ cluster:
 	.ci/setup-cluster
 	$(MAKE) --no-print-directory image
 	test/cluster/up
+
+# What is promised, on that cluster, with a load that counts failed requests; prints a table. ROLLOUTS=20: so many of each gateway.
+e2e: cluster
+	test/cluster/e2e/run
 
 cluster-shell:
 	test/cluster/shell
