@@ -3,7 +3,7 @@
 //
 // What tells Kubernetes' scheduler about node ports: a label on the pod for each that it takes, with its namespace, and
 // an anti-affinity to pods that bear it with another. Not by a namespaceSelector: one that says NotIn selects every
-// namespace for a scheduler of Kubernetes 1.34, and a rolling update would never land beside its old pod.
+// namespace for a scheduler of Kubernetes 1.34 or 1.35, and a rolling update would never land beside its old pod.
 #pragma once
 
 #include "sallyport/annotation.hpp"

@@ -27,7 +27,11 @@ def run(*words, text=None, stdin=None, timeout=120, check=True):
     words = [str(word) for word in words]
     with open(stdin or "/dev/null", "rb") as file:
         given = {"input": text.encode()} if text is not None else {"stdin": file}
-        ended = subprocess.run(words, **given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=timeout, cwd=SOURCE)
+        try:
+            ended = subprocess.run(words, **given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=timeout,
+                                   cwd=SOURCE)
+        except subprocess.TimeoutExpired as expired:
+            raise Unexpected(f"{' '.join(words)}: no end after {timeout} s") from expired
     out, err = ended.stdout.decode(), ended.stderr.decode()
     if check and ended.returncode != 0:
         raise Unexpected(f"{' '.join(words)}: exit {ended.returncode}: {err.strip()} {out.strip()}")
