@@ -27,7 +27,7 @@ const std::string good = "GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n";
 bool serves(const Namespace& netns, const Web& web)
 {
     const HttpAnswer answer = exchange(netns, web.at(), good);
-    return answer.status == 200 && parse_metrics(answer.body).types.size() == 13;
+    return answer.status == 200 && parse_metrics(answer.body).types.size() == 14;
 }
 
 /// In kB.

@@ -40,7 +40,7 @@ TEST_CASE("a node without gateways has metrics, health and a page", "[web]")
     const Node node;
     const Web web(node);
     const Metrics metrics = parse_metrics(web.get("/metrics").body);
-    CHECK(metrics.types.size() == 13);
+    CHECK(metrics.types.size() == 14);
     CHECK(metrics.at("sallyport_build_info{version=1.2.3,commit=0123456789ab,abi=6}") == 1);
     CHECK(metrics.at("sallyport_flows{tier=established}") == 0);
     CHECK(web.get("/healthz").status == 200);
