@@ -153,6 +153,10 @@ fetch()
     keep "$scratch" "$scratch"/unpacked "$directory" "$wanted"
 }
 
+# A server of `make gateways`, and an image of `make cluster`.
+caddy=github.com/caddyserver/caddy/v2@v2.10.0
+caddy_hash=h1:fonubSaQKF1YANl8TXqGcn4IbIRUDdfAkpcsfI/vX5U=
+
 # In these two the Go is tier conf's (.ci/setup-tests). Its cache is the user's, so that what one build made of the standard library
 # the next one finds.
 go_in()

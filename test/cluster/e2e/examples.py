@@ -1,11 +1,9 @@
 # Copyright The Sallyport Authors
 # SPDX-License-Identifier: Apache-2.0
 """conf/ as an operator applies it, and conf/gateways/ as they are."""
-import re
-import time
 
 import gateway
-from cluster import (SOURCE, Load, agent_of, apply, expect, is_ready, kubectl, on, pods, rolled_out, run, urls, wait, environment)
+from cluster import SOURCE, Load, apply, environment, expect, kubectl, on, pods, rolled_out, run, urls, wait
 
 NAMESPACES = ["gateway", "shop", "rival", "third"]
 CLEANED = [*NAMESPACES[1:], "stranger"]  # after each scenario
@@ -62,7 +60,7 @@ def certificate(directory):
         "-keyout", directory / "tls.key", "-out", directory / "tls.crt")
 
 
-def example(directory, name, port):
+def example(directory, name):
     """Applied by its own comment's commands, rolled over: no request fails, new or kept"""
     certificate(directory)
     for command in commands_of(f"{name}.yaml"):
