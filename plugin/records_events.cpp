@@ -92,6 +92,11 @@ std::string_view name(EventKind kind)
     return {};
 }
 
+bool is_of_a_port(const Event& event)
+{
+    return event.kind != EventKind::word && event.kind != EventKind::reject;
+}
+
 abi::event binding_event(abi::event_kind kind, const abi::pod& pod, const Exposure& exposure)
 {
     abi::event event{};

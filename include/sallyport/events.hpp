@@ -43,4 +43,7 @@ struct Event
     std::string reason;
 };
 
+/// Has it a node port? What Kubernetes says of a pod, and what a pod is refused, is about the pod.
+bool is_of_a_port(const Event& event);
+
 }  // namespace sallyport

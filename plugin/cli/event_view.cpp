@@ -54,7 +54,7 @@ Tone tone_of(EventKind kind)
 /// "-" where it is about no port.
 std::string port_of(const Event& event)
 {
-    return event.kind == EventKind::word || event.kind == EventKind::reject ? "-" : short_name(event.node_port);
+    return is_of_a_port(event) ? short_name(event.node_port) : "-";
 }
 
 /// Of a handover: ", which listens".

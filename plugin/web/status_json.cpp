@@ -35,11 +35,6 @@ std::string pod_name(const History& history, std::uint64_t generation)
     return pod == history.pods.end() ? "a pod that is gone" : pod->second;
 }
 
-bool is_of_a_port(const Event& event)
-{
-    return event.kind != EventKind::word && event.kind != EventKind::reject;
-}
-
 ordered_json json_of(const Event& event, const History& history, const Origin& origin)
 {
     const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(origin.steady - event.time);
