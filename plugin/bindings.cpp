@@ -29,18 +29,26 @@ bool is_exact(const NodePort& node_port)
 
 }  // namespace
 
-bool Bindings::Ages::is_younger(std::uint64_t one, std::uint64_t other)
+std::uint64_t Bindings::Ages::of(std::uint64_t generation)
 {
     if (!made_at_) {
         made_at_.emplace();
         for (const auto& [key, record] : pods_.all())
             made_at_->emplace(record.id, record.made_at);
     }
-    const auto age = [this](std::uint64_t generation) {
-        const auto known = made_at_->find(generation);
-        return std::pair(known == made_at_->end() ? 0 : known->second, generation);
-    };
-    return age(one) > age(other);
+    const auto known = made_at_->find(generation);
+    return known == made_at_->end() ? 0 : known->second;
+}
+
+void Bindings::Ages::add(const abi::pod& record)
+{
+    if (made_at_)
+        made_at_->emplace(record.id, record.made_at);
+}
+
+bool Bindings::Ages::is_younger(std::uint64_t one, std::uint64_t other)
+{
+    return std::pair(of(one), one) > std::pair(of(other), other);
 }
 
 std::uint64_t Bindings::next_generation() const
@@ -55,7 +63,7 @@ void Bindings::bind(const Binding& binding)
         throw Error(Code::invalid_environment, "container id \"" + binding.pod.id.container_id.substr(0, 40) +
                                                    "...\" is longer than an owner record holds");
     const std::uint64_t generation = meta().last_pod + 1;
-    const abi::pod record = owner_record(binding, generation);  // throws before anything is changed
+    abi::pod record = owner_record(binding, generation);  // throws before anything is changed
     refuse_full(binding);
     if (const auto remaps = std::ranges::count(binding.exposures, Scope::pod,
                                                [](const Exposure& exposure) { return exposure.node_port.scope; });
@@ -67,8 +75,11 @@ void Bindings::bind(const Binding& binding)
     abi::meta given = meta();
     given.last_pod = generation;
     tables_.meta.put(the_meta, given);
+    Ages ages(tables_.pods);
+    if (!binding.pod.made_at)
+        record.made_at = std::max<std::uint64_t>(record.made_at, after_all_at(binding.exposures, ages));
     try {
-        write(*key, record, binding);
+        write(*key, record, binding, ages);
     } catch (const Error& error) {
         remove(binding.pod.id, Departure::undone);
         if (error.code() != Code::try_again_later)
@@ -96,10 +107,23 @@ void Bindings::refuse_full(const Binding& binding) const
     }
 }
 
-void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Binding& binding)
+/// The clock may have stepped back since they were made.
+std::uint64_t Bindings::after_all_at(const std::vector<Exposure>& exposures, Ages& ages) const
+{
+    std::uint64_t after = 0;
+    for (const Exposure& exposure : exposures) {
+        const auto entry = tables_.node_ports.find(to_wire(exposure.node_port)).value_or(abi::node_port{});
+        for (const abi::node_port_backend& place : places(entry))
+            after = std::max(after, ages.of(place.pod) + 1);
+    }
+    return after;
+}
+
+void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Binding& binding, Ages& ages)
 {
     const Listeners listeners(binding.exposures);
     tables_.pods.put(key, record);
+    ages.add(record);
     for (__u32 i = 0; i < record.exposures; i++)
         tables_.pod_exposures.put(exposure_key(record.id, i), exposure_record(binding.exposures[i]));
     for (const Address& address : addresses_of(binding.exposures))
@@ -108,7 +132,6 @@ void Bindings::write(const abi::pod_key& key, const abi::pod& record, const Bind
         tables_.backends.put(to_wire(exposure.backend), backend_record(exposure, record, listeners));
         uses_.add(use_of(exposure.backend));
     }
-    Ages ages(tables_.pods);
     for (const Exposure& exposure : binding.exposures) {
         uses_.add(use_of(exposure.node_port));
         claim(exposure.node_port, place_record(exposure, record, listeners), ages);

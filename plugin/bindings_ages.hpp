@@ -18,6 +18,9 @@ class Bindings::Ages
 public:
     explicit Ages(const Table<abi::pod_key, abi::pod>& pods) : pods_(pods) {}
 
+    /// When that pod was made, ns since 1970; 0 where nobody knows.
+    std::uint64_t of(std::uint64_t generation);
+    void add(const abi::pod& record);  ///< that is new in the table
     bool is_younger(std::uint64_t one, std::uint64_t other);
 
 private:

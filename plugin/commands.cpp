@@ -233,8 +233,7 @@ std::string add(const Request& request)
             return *prev_result;
 
         log_to(config.log);
-        Attachment pod = resolve_attachment(request, config.network, read_prev_result(root));
-        pod.made_at = std::chrono::system_clock::now().time_since_epoch();
+        const Attachment pod = resolve_attachment(request, config.network, read_prev_result(root));
         log_info("ADD " + pod.pod() + ": " + *bind_pod(config, wishes, pod, Caller::runtime));
         return *prev_result;
     } catch (const Error& error) {

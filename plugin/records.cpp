@@ -58,7 +58,8 @@ abi::pod owner_record(const Binding& binding, std::uint64_t generation)
 {
     abi::pod record{};
     record.id = generation;
-    record.made_at = static_cast<__u64>(std::max<std::int64_t>(0, binding.pod.made_at.count()));
+    const auto made_at = binding.pod.made_at.value_or(std::chrono::system_clock::now().time_since_epoch());
+    record.made_at = static_cast<__u64>(std::max<std::int64_t>(0, made_at.count()));
     record.netns_device = binding.netns_identity.device;
     record.netns_inode = binding.netns_identity.inode;
     record.netns = binding.netns_id;

@@ -24,7 +24,8 @@ struct Attachment
     std::string netns;    ///< path
     std::optional<Address> v4;
     std::optional<Address> v6;
-    std::chrono::nanoseconds made_at{};  ///< since 1970; 0: not known, and so older than all others
+    /// Since 1970, by its runtime's word; 0: not known, and so older than all others. nullopt: now.
+    std::optional<std::chrono::nanoseconds> made_at;
 
     /// `namespace/name`, or the container's id outside Kubernetes.
     std::string pod() const;

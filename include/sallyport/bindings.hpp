@@ -157,7 +157,8 @@ private:
 
     void refuse_full(const Binding& binding) const;
     std::vector<PodShare> shares_without(const AttachmentId& id) const;
-    void write(const abi::pod_key& key, const abi::pod& record, const Binding& binding);
+    std::uint64_t after_all_at(const std::vector<Exposure>& exposures, Ages& ages) const;
+    void write(const abi::pod_key& key, const abi::pod& record, const Binding& binding, Ages& ages);
     void claim(const NodePort& node_port, const abi::node_port_backend& place, Ages& ages);
     bool remove(const AttachmentId& id, Departure how);
     bool release(const NodePort& node_port, Departure how,

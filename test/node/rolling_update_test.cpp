@@ -47,7 +47,9 @@ TEST_CASE("a rolling update under load fails no connection", "[load][rolling]")
         auto next = std::make_unique<Pod>(node, PodSpec{.name = name, .expose = "80:9080"});
         require_ok(next->add());
         auto next_nginx = std::make_unique<Nginx>(node, *next);
-        CHECK(ask_http(node.client, {address, 80}) == name);  // the old one still listens
+        const std::string answer = ask_http(node.client, {address, 80});
+        INFO((answer == name ? "" : node.status().dump()));
+        CHECK(answer == name);  // the old one still listens
 
         nginx->drain(1s);
         CHECK(ask_http(node.client, {address, 80}) == name);

@@ -60,6 +60,18 @@ TEST_CASE("pods stand in the order in which they were made, not bound")
     }
 }
 
+TEST_CASE("a pod that is being made is the youngest, whatever the clock says")
+{
+    FakeTables tables;
+    Bindings bindings(tables.references());
+    const auto tomorrow = std::chrono::system_clock::now().time_since_epoch() + 24h;  // then the clock was set back
+    bindings.bind(made_at(tomorrow, "first", "10.0.0.1"));
+    bindings.bind(binding("next", {exposure(80, "10.0.0.2")}));
+    bindings.bind(binding("last", {exposure(80, "10.0.0.3")}));
+    bindings.bind(made_at(tomorrow, "adopted", "10.0.0.4"));
+    CHECK(order(bindings, 80) == std::vector<std::uint64_t>{3, 2, 4, 1});
+}
+
 TEST_CASE("a gone pod holds nothing, and is forgotten whatever its path says")
 {
     FakeTables tables;
