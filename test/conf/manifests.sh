@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Every manifest under conf/ is what an API server takes: every folder with a kustomization.yaml as kustomize renders
-# it, every other file as it is. Helm values are no manifests; examples.py reads them. An argument is another conf/ to
-# check.
+# it, every other file as it is. Helm values are no manifests; examples.py reads them.
+#
+# manifests.sh [CONF [FILE]]: another conf/ to check; or only what that file in it is, or its own folder's rendering.
 cd "$(dirname "$0")/../.."
 # shellcheck source=test/conf/tools
 . test/conf/tools
@@ -11,11 +12,22 @@ conf=${1:-conf}
 [ $# -gt 0 ] || build_checker # mutations.py has built it
 
 files=()
+
+# render <folder>: one more of the files.
+render()
+{
+    files+=("$scratch/$(echo "$1" | tr / _).yaml")
+    kustomize build "$1" >"${files[-1]}"
+}
+
+if [ $# -gt 1 ]; then
+    if [ -e "$(dirname "$2")"/kustomization.yaml ]; then render "$(dirname "$2")"; else files=("$2"); fi
+    check manifests test/conf/schemas "${files[@]}"
+    exit
+fi
+
 while read -r kustomization; do
-    folder=$(dirname "$kustomization")
-    rendered=$scratch/$(echo "$folder" | tr / _).yaml
-    kustomize build "$folder" >"$rendered"
-    files+=("$rendered")
+    render "$(dirname "$kustomization")"
 done < <(find "$conf" -name kustomization.yaml | sort)
 
 # What a kustomization names is in its rendering; the rest of the YAML stands alone.

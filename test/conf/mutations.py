@@ -16,9 +16,8 @@ import yaml
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def broken_copy(mutation, copy):
+def broken_copy(mutation, copy, path):
     shutil.copytree("conf", copy)
-    path = os.path.join(copy, mutation["file"])
     with open(path) as file:
         text = file.read()
     count = text.count(mutation["replace"])
@@ -33,11 +32,14 @@ def survives(numbered, scratch):
     """Why a mutation isn't noticed as it should be; None where it is."""
     number, mutation = numbered
     copy = os.path.join(scratch, f"conf-{number}")
-    problem = broken_copy(mutation, copy)
+    path = os.path.join(copy, mutation["file"])
+    problem = broken_copy(mutation, copy, path)
     if problem:
         return problem
-    ended = subprocess.run([os.path.join(HERE, mutation["test"] + ".sh"), copy], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, check=False)
+    test = [os.path.join(HERE, mutation["test"] + ".sh"), copy]
+    if mutation["test"] == "manifests":
+        test.append(path)  # rendering all the others takes nearly all of the time, and they say nothing else
+    ended = subprocess.run(test, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     shutil.rmtree(copy)
     if ended.returncode == 0:
         return f"the test {mutation['test']} passes"
