@@ -5,6 +5,9 @@
 #include "sallyport/duration.hpp"
 #include "sallyport/error.hpp"
 #include "sallyport/names.hpp"
+#include "sallyport/utf8.hpp"
+
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <array>
@@ -110,10 +113,65 @@ std::optional<Address> take_host_address(const Item& item, std::string_view& res
     return address;
 }
 
+/// Characters that come with a copied text and look like another, or like nothing.
+constexpr std::array<std::pair<std::uint32_t, std::string_view>, 10> lookalikes{{
+    {0x00a0, "no-break space"},
+    {0x200b, "zero width space"},
+    {0x200c, "zero width non-joiner"},
+    {0x200d, "zero width joiner"},
+    {0x202f, "narrow no-break space"},
+    {0x2060, "word joiner"},
+    {0x3000, "ideographic space"},
+    {0xfeff, "byte order mark"},
+    {0xff0c, "fullwidth comma"},
+    {0xff1a, "fullwidth colon"},
+}};
+
+std::string described(const Utf8Character& character)
+{
+    if (!character.valid)
+        return fmt::format("the byte 0x{:02x}, which isn't UTF-8", character.code);
+    const auto* const known = std::ranges::find(lookalikes, character.code, &decltype(lookalikes)::value_type::first);
+    return fmt::format("U+{:04X}", character.code) +
+           (known == lookalikes.end() ? "" : " (" + std::string(known->second) + ")");
+}
+
+void refuse_beyond_ascii(const Item& item)
+{
+    for (std::string_view rest = item.text; !rest.empty();) {
+        const Utf8Character character = first_character(rest);
+        if (!character.valid || character.code > 0x7e)
+            item.refuse("has " + described(character) + " in column " +
+                        std::to_string(item.column + item.text.size() - rest.size()) + "; remove it or type it anew");
+        rest.remove_prefix(character.bytes);
+    }
+}
+
+/// What people are used to from other lists and ports. Said before a parser complains about a part that it took for
+/// something else.
+void refuse_habits(const Item& item)
+{
+    constexpr std::string_view digits = "0123456789";
+    const std::string_view text = item.text;
+    if (text.find(';') != std::string_view::npos)
+        item.refuse("has a semicolon; separate items with commas, as in 80:9080, 443:9443");
+    if (text.find_first_of(blanks) != std::string_view::npos)
+        item.refuse("has a blank inside; separate items with commas, as in 80:9080, 443:9443");
+    for (std::size_t dash = text.find('-', 1); dash != std::string_view::npos; dash = text.find('-', dash + 1))
+        if (digits.find(text[dash - 1]) != std::string_view::npos && dash + 1 < text.size() &&
+            digits.find(text[dash + 1]) != std::string_view::npos)
+            item.refuse("has a range; write an item for each port, as in 80:9080, 81:9081");
+    if (const auto colon = text.rfind(':'); colon != std::string_view::npos && parse_protocol(text.substr(colon + 1)))
+        item.refuse("has its protocol after a colon; write a slash, as in 80:9080/" +
+                    std::string(text.substr(colon + 1)));
+}
+
 Wish read_item(const Item& item)
 {
     if (item.text.empty())
         item.refuse("is empty; write " + std::string(item.form->item) + " or remove the comma");
+    refuse_beyond_ascii(item);
+    refuse_habits(item);
     Wish wish;
     wish.text = item.text;
     std::string_view rest = item.text;
