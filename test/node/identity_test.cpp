@@ -47,6 +47,7 @@ void vanish(const Node& node, Pod& pod)
         REQUIRE(std::chrono::steady_clock::now() < end);
         std::this_thread::sleep_for(1ms);
     }
+    node.host.ip("link set lo up\n");  // waits until the kernel has told everybody of the device's end: our table too
 }
 
 std::uint32_t id_of(const Node& node, const Pod& pod)

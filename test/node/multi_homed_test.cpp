@@ -35,6 +35,7 @@ struct MultiHomed : Node
                   "/64 dev eth1 nodad\n"
                   "link set eth1 up\naddr add " +
                   away_v4 + "/32 dev lo\naddr add " + away_v6 + "/128 dev lo nodad\n");
+        wait_for_address(client, away_v6);
         for (const Namespace* netns : {&host, &client})
             for (const char* device : {"all", "eth0", "eth1"})
                 netns->set_sysctl("net/ipv4/conf/" + std::string(device) + "/rp_filter", "0");

@@ -23,6 +23,7 @@ struct NamespaceScene
         gateway.listen();
         require_ok(gateway.pod.add());
         other.netns.ip("addr add " + node_v4 + "/32 dev lo\naddr add " + node_v6 + "/128 dev lo nodad\n");
+        wait_for_address(other.netns, node_v6);
     }
 
     LocalNode node;
@@ -101,6 +102,7 @@ TEST_CASE("to be asked changes nothing about a socket: its source is as it was",
 {
     NamespaceScene scene;
     scene.plain.netns.ip("addr add 10.1.99.1/32 dev lo\naddr add fd00:10:1::99:1/128 dev lo nodad\n");
+    wait_for_address(scene.plain.netns, "fd00:10:1::99:1");
     scene.node.host.ip("route add 10.1.99.1/32 via " + scene.plain.v4 + " dev " +
                        scene.plain.primary_result.at("interfaces").at(0).at("name").get<std::string>() + " onlink\n");
     const Stay stay(scene.node.cgroup, processes);

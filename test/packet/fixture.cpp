@@ -8,9 +8,6 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <chrono>
-#include <stdexcept>
-#include <thread>
 
 namespace sallyport::test {
 
@@ -30,22 +27,6 @@ abi::backend backend_entry(std::uint64_t pod, std::uint32_t netns, std::uint16_t
     return entry;
 }
 
-/// Until a socket can be bound to it, and could send there.
-void wait_for_address(const Namespace& netns, const Target& target)
-{
-    const SocketAddress address(target);
-    const auto usable = [&] {
-        const UniqueFd socket = open_socket(netns, address.storage.ss_family, SOCK_DGRAM);
-        return bind(socket.get(), address.raw(), address.size) == 0 &&
-               connect(socket.get(), address.raw(), address.size) == 0;
-    };
-    for (const auto end = std::chrono::steady_clock::now() + patience; !usable();) {
-        if (std::chrono::steady_clock::now() > end)
-            throw std::runtime_error(target.address + " can't be used in " + netns.name());
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-}
-
 }  // namespace
 
 TestPod::TestPod(std::uint64_t pod_id, const std::string& v4_address, const std::string& v6_address)
@@ -61,9 +42,8 @@ TestPod::TestPod(std::uint64_t pod_id, const std::string& v4_address, const std:
     for (const std::string& address : {v4 + "/32", client_at({false}).address + "/32", v6 + "/128", client_v6 + "/128"})
         batch += "addr add " + address + " dev lo\n";
     netns.ip(batch);
-    // The kernel makes IPv6 addresses usable a moment later.
     for (const std::string& address : {v6, client_v6})
-        wait_for_address(netns, {address, 1});
+        wait_for_address(netns, address);
 }
 
 UniqueFd TestPod::listen(Kind kind, std::uint16_t port) const

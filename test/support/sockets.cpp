@@ -11,6 +11,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 namespace sallyport::test {
 namespace {}  // namespace
@@ -62,6 +63,21 @@ UniqueFd open_socket(const Namespace& netns, int family, int type)
             fail("socket");
         return socket;
     });
+}
+
+void wait_for_address(const Namespace& netns, const std::string& text)
+{
+    const SocketAddress address({text, 1});
+    const auto usable = [&] {
+        const UniqueFd socket = open_socket(netns, address.storage.ss_family, SOCK_DGRAM);
+        return bind(socket.get(), address.raw(), address.size) == 0 &&
+               connect(socket.get(), address.raw(), address.size) == 0;
+    };
+    for (const auto end = std::chrono::steady_clock::now() + patience; !usable();) {
+        if (std::chrono::steady_clock::now() > end)
+            throw std::runtime_error(text + " can't be used in " + netns.name());
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 UniqueFd bound_socket(const Namespace& netns, const Target& target, int type, const BindOptions& options)
