@@ -126,6 +126,7 @@ SALLYPORT_BUILD_DIR=\"${PROJECT_BINARY_DIR}\"")
         set(go_architecture_x86_64 amd64)
         set(go_architecture_aarch64 arm64)
         set_source_files_properties(test/runtime/containerd.cpp test/runtime/crio.cpp test/runtime/kubelet.cpp
+            test/runtime/primary.cpp
             PROPERTIES COMPILE_DEFINITIONS "SALLYPORT_DEPS=\"${SALLYPORT_DEPS}\";\
 GATEWAY_ARCHITECTURE=\"${go_architecture_${CMAKE_SYSTEM_PROCESSOR}}\"")
     endif()

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 namespace sallyport::test {
 namespace {
@@ -39,8 +40,12 @@ exec )";
 
 }  // namespace
 
-Containerd::Containerd(LocalNode& node, bool with_us, Release release)
+Containerd::Containerd(LocalNode& node, bool with_us, Release release) : Containerd(node, with_us, ptp(node), release)
+{}
+
+Containerd::Containerd(LocalNode& node, bool with_us, PrimaryPlugin primary, Release release)
     : node_(node),
+      primary_(std::move(primary)),
       directory_(node.directory() / "containerd"),
       conf_dir_(directory_ / "net.d"),
       socket_(directory_ / "c.sock"),
@@ -56,8 +61,10 @@ Containerd::Containerd(LocalNode& node, bool with_us, Release release)
     prepare_for_runtimes();
     fs::create_directories(conf_dir_);
     fs::create_directories(directory_ / "bin");
-    for (const char* const plugin : {"ptp", "host-local", "loopback"})
+    for (const char* const plugin : {"host-local", "loopback"})
         fs::create_symlink(std::string("/usr/lib/cni/") + plugin, directory_ / "bin" / plugin);
+    for (const auto& [name, program] : primary_.programs)
+        fs::create_symlink(program, directory_ / "bin" / name);
     fs::create_symlink(sallyport_binary(), directory_ / "bin/sallyport");
     fs::create_directories(directory_ / "sbin");
     replace_file(directory_ / "sbin/runc", runc_without_shares + find_program("runc", path) + " \"$@\"\n");
@@ -154,7 +161,7 @@ void Containerd::set_chain(bool with_us) const
 
 void Containerd::write_chain(bool with_us) const
 {
-    const Json list = list_of_pods(node_, "1.0.0", directory_ / "host-local", with_us ? node_.plugin : Json());
+    const Json list = list_of_pods(node_, primary_, with_us ? node_.plugin : Json());
     replace_file(conf_dir_ / "10-pods.conflist", list.dump(2));
 }
 
@@ -166,10 +173,17 @@ bool Containerd::has_us(bool expected) const
     for (;; std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
         const std::string status = kubelet_.call("Status", verbose);  // its `info` has the chain as JSON
         const bool has = status.find(R"("type":"sallyport")") != std::string::npos;
-        const bool loaded = status.find(R"("type":"ptp")") != std::string::npos;
+        const bool loaded = status.find(R"("type":")" + primary_.entry["type"].get<std::string>()) != std::string::npos;
         if ((loaded && has == expected) || std::chrono::steady_clock::now() > end)
             return has;
     }
+}
+
+std::vector<AdoptionResult> Containerd::adopt() const
+{
+    Config config = parse_entry(node_.plugin.dump());
+    config.network = node_.network;
+    return node_.host.run([&] { return adopt_earlier_pods(client(), config); });
 }
 
 std::string Containerd::log() const

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The real containerd and runc on a node in miniature. Its directories, sockets, namespaces and cgroups are in the
-// sandbox; its chain is ptp with host-local, and maybe we.
+// sandbox; its chain is a primary plugin, and maybe we.
 #pragma once
 
 #include "kubelet.hpp"
+#include "primary.hpp"
 
+#include "sallyport/adoption.hpp"
 #include "sallyport/cri.hpp"
 #include "support/local_node.hpp"
 #include "support/subprocess.hpp"
@@ -14,6 +16,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace sallyport::test {
 
@@ -27,6 +30,7 @@ class Containerd
 public:
     /// Starts it, with a chain in which we stand or not. Skips the test where there is none.
     Containerd(LocalNode& node, bool with_us, Release release = Release::of_this_system);
+    Containerd(LocalNode& node, bool with_us, PrimaryPlugin primary, Release release = Release::of_this_system);
     Containerd(const Containerd&) = delete;
     Containerd& operator=(const Containerd&) = delete;
     ~Containerd();
@@ -47,6 +51,9 @@ public:
     /// Is our entry in the chain that is in force? Asked until the answer is `expected`, or for `patience`.
     bool has_us(bool expected) const;
 
+    /// What the agent does with the pods that are there.
+    std::vector<AdoptionResult> adopt() const;
+
     /// `kill -9`, and starts it anew; what it has started goes on.
     void restart();
 
@@ -63,6 +70,7 @@ private:
     bool knows_image() const;  ///< asked until it is so, or for `patience`
 
     LocalNode& node_;
+    PrimaryPlugin primary_;
     std::filesystem::path directory_;
     std::filesystem::path conf_dir_;
     std::filesystem::path socket_;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crio.hpp"
 
+#include "primary.hpp"
+
 #include "sallyport/error.hpp"
 #include "support/content.hpp"
 #include "support/places.hpp"
@@ -166,7 +168,7 @@ void Crio::stop_and_remove(const std::string& sandbox) const
 
 void Crio::write_list() const
 {
-    const Json list = list_of_pods(node_, list_version_, directory_ / "host-local", node_.plugin);
+    const Json list = list_of_pods(node_, ptp(node_, list_version_), node_.plugin);
     replace_file(conf_dir_ / "10-pods.conflist", list.dump(2));
 }
 

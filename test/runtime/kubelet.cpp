@@ -175,23 +175,4 @@ fs::path pack_gateway_image(const fs::path& directory)
     return archive;
 }
 
-Json list_of_pods(const Node& node, const std::string& version, const fs::path& addresses, const Json& ours)
-{
-    Json list{
-        {"cniVersion", version},
-        {"name", node.network},
-        {"plugins",
-         {{{"type", "ptp"},
-           {"ipMasq", false},
-           {"ipam",
-            {{"type", "host-local"},
-             {"dataDir", addresses.string()},
-             {"ranges", {{{{"subnet", "10.2.0.0/22"}}}, {{{"subnet", "fd00:10:2::/64"}}}}},
-             {"routes", {{{"dst", "0.0.0.0/0"}}, {{"dst", "::/0"}}}}}}}}},
-    };
-    if (!ours.is_null())
-        list["plugins"].push_back(ours);
-    return list;
-}
-
 }  // namespace sallyport::test

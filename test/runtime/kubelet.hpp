@@ -1,8 +1,8 @@
 // Copyright The Sallyport Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a kubelet tells a real runtime, and what it and its runtime find on a node in miniature: an image, a chain, and
-// in the sandbox nothing of the machine's.
+// What a kubelet tells a real runtime, and what it and its runtime find on a node in miniature: an image, and in the
+// sandbox nothing of the machine's.
 #pragma once
 
 #include "sallyport/error.hpp"
@@ -69,10 +69,6 @@ void prepare_for_runtimes();
 
 /// Packs the image in Docker's form of an archive, which is the simplest, below `directory`; returns the archive.
 std::filesystem::path pack_gateway_image(const std::filesystem::path& directory);
-
-/// ptp and host-local, whose files are in `addresses`, and, where `ours` isn't null, our entry.
-Json list_of_pods(const Node& node, const std::string& version, const std::filesystem::path& addresses,
-                  const Json& ours);
 
 /// Replaces it, as a runtime that watches its directory likes it.
 void replace_file(const std::filesystem::path& path, const std::string& text);

@@ -3,6 +3,7 @@
 //
 // Containers of a real nerdctl, in whose list we stand in portmap's place. It binds each published port itself before
 // it calls us, and leaves the socket to a process of its own, which never answers.
+#include "heard.hpp"
 #include "nerdctl.hpp"
 
 #include "support/content.hpp"
@@ -12,10 +13,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
-#include <chrono>
-#include <functional>
 #include <iostream>
-#include <thread>
 
 using namespace sallyport::test;
 using Catch::Matchers::ContainsSubstring;
@@ -26,27 +24,6 @@ namespace {
 Json list_of_conf()
 {
     return Json::parse(content(source_directory() + "/conf/nerdctl-bridge.conflist"));
-}
-
-/// A new container's program listens a moment after nerdctl's return, and an IPv6 address of a new bridge is checked
-/// for duplicates first. Asks until `expected` comes, and returns the last answer.
-std::string heard(const std::string& expected, const std::function<std::string()>& ask)
-{
-    const auto end = std::chrono::steady_clock::now() + patience;
-    for (std::string answer;; std::this_thread::sleep_for(std::chrono::milliseconds(50)))
-        if (answer = ask(); answer == expected || std::chrono::steady_clock::now() > end)
-            return answer;
-}
-
-std::string from_outside(const Node& node, const Target& target, const std::string& expected)
-{
-    return heard(expected, [&] { return ask_tcp(node.client, target, {.limit = std::chrono::seconds(2)}); });
-}
-
-std::string from_node(const LocalNode& node, const Target& target, const std::string& name)
-{
-    const Stay as_process(node.cgroup, processes);
-    return heard(name, [&] { return name_in(ask_tcp(node.host, target, {.limit = std::chrono::seconds(2)})); });
 }
 
 std::string from_container(const Nerdctl& nerdctl, const std::string& container, const Target& target)

@@ -4,8 +4,8 @@
 // Pods of a real container runtime, through the real chain: what containerd passes on, when it calls, and what it
 // keeps.
 #include "containerd.hpp"
+#include "heard.hpp"
 
-#include "sallyport/adoption.hpp"
 #include "support/footprint.hpp"
 #include "support/refusal.hpp"
 
@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <thread>
+#include <utility>
 
 using namespace sallyport;
 using namespace sallyport::test;
@@ -28,21 +28,12 @@ std::string answer_at(const Node& node, const std::string& address)
     return ask_tcp(node.client, {address, 80});
 }
 
-/// RunPodSandbox returns when the pod's program has been started, which is a moment before it listens.
 void check_answers(const Node& node, const std::string& name = "gateway")
 {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (answer_at(node, node_v4) == "refused" && std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    CHECK(answer_at(node, node_v4) == name + ' ' + client_v4);
-    CHECK(answer_at(node, node_v6) == name + ' ' + client_v6);
-}
-
-std::vector<AdoptionResult> adopt(const Node& node, const Containerd& containerd)
-{
-    Config config = parse_entry(node.plugin.dump());
-    config.network = node.network;
-    return node.host.run([&] { return adopt_earlier_pods(containerd.client(), config); });
+    for (const auto& [address, own] : {std::pair(node_v4, client_v4), std::pair(node_v6, client_v6)}) {
+        const std::string answer = name + ' ' + own;
+        CHECK(from_outside(node, {address, 80}, answer) == answer);
+    }
 }
 
 }  // namespace
@@ -67,7 +58,7 @@ TEST_CASE("a gateway pod of a real runtime is served, and leaves nothing behind"
     CHECK(pods[0].pod_namespace == "gateways");
     CHECK(pods[0].pod_name == "gateway");
     CHECK(pods[0].annotations.at("sallyport.dev/expose") == "80:9080");
-    CHECK(adopt(node, containerd).at(0).outcome == AdoptionResult::Outcome::bound);
+    CHECK(containerd.adopt().at(0).outcome == AdoptionResult::Outcome::bound);
 
     containerd.stop(id);
     CHECK(answer_at(node, node_v4) == "refused");
@@ -91,7 +82,7 @@ TEST_CASE("a pod that was there before us is attached in place, and its runtime 
 
     containerd.set_chain(true);
     CHECK(answer_at(node, node_v4) == "refused");
-    const auto results = adopt(node, containerd);
+    const auto results = containerd.adopt();
     REQUIRE(results.size() == 1);
     INFO(results[0].text);
     CHECK(results[0].outcome == AdoptionResult::Outcome::adopted);
