@@ -47,10 +47,17 @@ Cluster ApiServer::cluster() const
 
 void ApiServer::tell(const nlohmann::json& command) const
 {
+    const auto obeyed = [&] { return content(directory_.path() / "obeyed").size(); };
+    const auto before = obeyed();
     std::ofstream commands(directory_.path() / "commands");
     commands << command.dump() + "\n" << std::flush;
     if (!commands)
         throw std::runtime_error("the API server doesn't listen to us");
+    for (const auto end = std::chrono::steady_clock::now() + patience; obeyed() == before;) {
+        if (std::chrono::steady_clock::now() > end)
+            throw std::runtime_error("the API server doesn't do as it is told");
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
 }
 
 std::vector<std::string> ApiServer::requests() const

@@ -28,7 +28,7 @@ public:
     /// How a pod of node `n1` reaches it.
     Cluster cluster() const;
 
-    /// One of the commands that api_server.py knows.
+    /// One of the commands that api_server.py knows; it is in force then.
     void tell(const nlohmann::json& command) const;
 
     void list(const std::vector<nlohmann::json>& pods, const std::string& version) const

@@ -57,6 +57,7 @@ class Server:
         self.behave = {"behave": "well"}
         self.sent = []  # what watches are sent: bytes, or how they end
         self.requests = open(f"{directory}/requests", "w", buffering=1)
+        self.obeyed = open(f"{directory}/obeyed", "wb", buffering=0)  # a byte for each command
         self.events, self.event_names = open(f"{directory}/events", "w", buffering=1), set()
 
     def obey(self, command):
@@ -84,13 +85,13 @@ class Server:
             if behave["behave"] == "silent":
                 time.sleep(600)
             with context.wrap_socket(plain, server_side=True) as connection:
-                self.answer(connection)
+                self.answer(connection, behave)
         except OSError:
             pass  # a client that has seen enough
         finally:
             plain.close()
 
-    def answer(self, connection):
+    def answer(self, connection, behave):
         head = b""
         while b"\r\n\r\n" not in head:
             more = connection.recv(4096)
@@ -102,7 +103,7 @@ class Server:
         method, target = lines[0].split(" ")[:2]
         token = [line.split(" ")[2] for line in lines if line.startswith("Authorization: Bearer ")]
         with LOCK:
-            behave, place = self.behave, len(self.sent)
+            place = len(self.sent)
             self.requests.write(f"{''.join(token)}\t{target}\n")
         how = behave["behave"]
         if how == "hang":
@@ -192,6 +193,7 @@ def obey_commands(server):
             *complete, line = line.split(b"\n")
             for command in complete:
                 server.obey(json.loads(command))
+                server.obeyed.write(b".")
 
 
 def main():
