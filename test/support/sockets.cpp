@@ -67,11 +67,17 @@ UniqueFd open_socket(const Namespace& netns, int family, int type)
 
 void wait_for_address(const Namespace& netns, const std::string& text)
 {
-    const SocketAddress address({text, 1});
+    const SocketAddress address({text, 1});  // a port of nobody's: TCP is refused there
     const auto usable = [&] {
-        const UniqueFd socket = open_socket(netns, address.storage.ss_family, SOCK_DGRAM);
-        return bind(socket.get(), address.raw(), address.size) == 0 &&
-               connect(socket.get(), address.raw(), address.size) == 0;
+        const UniqueFd bound = open_socket(netns, address.storage.ss_family, SOCK_DGRAM);
+        if (bind(bound.get(), address.raw(), address.size) != 0)
+            return false;
+        const UniqueFd asking = open_socket(netns, address.storage.ss_family, SOCK_STREAM);
+        int error = connect(asking.get(), address.raw(), address.size) == 0 ? 0 : errno;
+        socklen_t size = sizeof error;
+        if (error == EINPROGRESS && wait_for(asking.get(), POLLOUT, patience))
+            getsockopt(asking.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+        return error == 0 || error == ECONNREFUSED;
     };
     for (const auto end = std::chrono::steady_clock::now() + patience; !usable();) {
         if (std::chrono::steady_clock::now() > end)

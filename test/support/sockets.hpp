@@ -49,8 +49,8 @@ struct SocketAddress
 /// `type` is SOCK_STREAM or SOCK_DGRAM; non-blocking.
 UniqueFd open_socket(const Namespace& netns, int family, int type);
 
-/// Until a socket can be bound to an address of the loopback device, and could send there: the kernel adds an IPv6
-/// address's own route a moment after the address, also with `nodad`.
+/// Until a socket can be bound to an address of the loopback device, and TCP finds the way there. A new IPv6 address is
+/// tentative for a moment; with `nodad` it isn't, but the first connect() may still say "Network is unreachable".
 void wait_for_address(const Namespace& netns, const std::string& address);
 
 struct BindOptions
