@@ -183,3 +183,21 @@ go_build()
     (cd "$scratch/go/pkg/mod/$module" &&
         GOFLAGS='-mod=readonly -modcacherw' go_in "$scratch" build -p 2 -trimpath -ldflags '-s -w' -o "$scratch"/bin/ "$@")
 }
+
+# from_proxy <directory> <module> <hash> <function>: a Go module, pinned, out of which the function, told <scratch> and <module>, puts
+# into <scratch>/bin what is kept, unless the same was before. False, after what Go said, where it can't be had.
+from_proxy()
+{
+    local directory=$1 module=$2 hash=$3 function=$4 scratch
+    ! kept "$directory" "$module $hash" || return 0
+    must_be_root "$module"
+    add ca-certificates # for Go, which asks its proxy over TLS
+    scratch=$(mktemp -d)
+    if go_module "$scratch" "$module" "$hash" && $function "$scratch" "$module"; then
+        keep "$scratch" "$scratch"/bin "$directory" "$module $hash"
+    else
+        cat "$scratch"/module >&2
+        rm -rf "$scratch" "$directory"
+        return 1
+    fi
+}
