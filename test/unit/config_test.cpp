@@ -319,5 +319,5 @@ TEST_CASE("the version is found in anything, and failing to is no failure")
     CHECK(cni_version_of(R"({"cniVersion": "9.9.9", "a": 1, "a": 2})") == "9.9.9");
     for (const std::string text : {"", "{", "[]", "{}", R"({"cniVersion": 1})", R"({"cniVersion": null})", "\xff"})
         CHECK(cni_version_of(text).empty());
-    CHECK(cni_version_of(std::string(100'000, '[')).empty());
+    CHECK(cni_version_of(std::string(1 << 20, '[')).empty());
 }
